@@ -1,0 +1,3 @@
+{"variables": {"native_sources": [
+  "native/cpu/isa.cc"
+]}}
