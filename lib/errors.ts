@@ -1,0 +1,56 @@
+/** Every code a {@link MobileNetError} can carry. Codes are stable; messages are for people and may change. */
+export type ErrorCode =
+  /** An option or argument has a wrong type or value; the message names it. */
+  | 'INVALID_ARGUMENT'
+  /** A file or directory does not exist or cannot be read. */
+  | 'FILE_NOT_FOUND'
+  /** The bytes are of no known model format. */
+  | 'MODEL_FORMAT_UNKNOWN'
+  /** The file is truncated, inconsistent or hostile: an offset, size or value in it cannot be. */
+  | 'MODEL_CORRUPT'
+  /** A valid file of a network this engine does not run; the message names the first operator that does not fit. */
+  | 'MODEL_UNSUPPORTED'
+  /** No model of that name. */
+  | 'MODEL_UNKNOWN_NAME'
+  /** A named model is not in the cache and could not be downloaded; the message says how to put a copy there. */
+  | 'MODEL_DOWNLOAD_FAILED'
+  /** A downloaded or given file is not the published one (its SHA-256 differs). */
+  | 'MODEL_CHECKSUM_MISMATCH'
+  /** The label file does not fit the model. */
+  | 'LABELS_INVALID'
+  /** The bytes are no image that can be decoded, or a truncated one. */
+  | 'IMAGE_INVALID'
+  /** The image has more pixels than allowed (see the `maxPixels` option). */
+  | 'IMAGE_TOO_LARGE'
+  /** `sharp`, which decodes image files, could not be loaded. */
+  | 'DECODER_UNAVAILABLE'
+  /** The native addon could not be loaded on this platform; the message says what was looked for. */
+  | 'NATIVE_UNAVAILABLE'
+  /** MOBILENETV2_ISA names an instruction set this CPU lacks, or none at all. */
+  | 'ISA_UNAVAILABLE'
+  /** The model was closed. */
+  | 'MODEL_CLOSED'
+  /** The work was cancelled: its model was closed, or its signal aborted. */
+  | 'ABORTED'
+  /** The engine refused a program: a defect of this package, please report it. */
+  | 'INTERNAL';
+
+/** The error class of everything this package throws or rejects with on purpose. */
+export class MobileNetError extends Error {
+  override readonly name = 'MobileNetError';
+  /** Machine-readable reason; see {@link ErrorCode}. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Shows a value in an error message: short, and never a dump of a buffer. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+  if (value === null || typeof value !== 'object') return String(value);
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
+  return Array.isArray(value) ? `array of ${value.length}` : (value.constructor?.name ?? 'object');
+}

@@ -1,0 +1,59 @@
+// From decoded pixels to the network's input tensor in one step: crop, resize, normalise, quantise. lib/preprocess.ts
+// turns a named recipe and an image size into these numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mobilenetv2 {
+
+// pillow: Pillow's antialiased BILINEAR on 8-bit pixels, bit for bit: a triangle filter as wide as the reduction,
+//   22-bit fixed-point weights, horizontal pass first, each pass rounded to 8 bits. The result is bytes.
+// half_pixel: two taps per axis at half-pixel centres, no antialiasing, in float32 (tf.image.resize, Keras).
+// align_corners: two taps per axis, corner pixels onto corner pixels, in double (TensorFlow.js, as nsfwjs asks for).
+enum class Resize : uint8_t { pillow, half_pixel, align_corners };
+
+// The box of the source is cut out first: no filter looks beyond it. The window is what is kept of the resized box;
+// the rest of it is never computed.
+struct PreprocessArgs {
+  const uint8_t* pixels = nullptr;  // HWC, rows of width * channels bytes without gaps
+  int32_t width = 0, height = 0;
+  int32_t channels = 3;  // 1 (grey, repeated), 3 (RGB) or 4 (RGBA, alpha dropped)
+
+  int32_t box_x = 0, box_y = 0, box_width = 0, box_height = 0;
+  Resize resize = Resize::pillow;
+  int32_t resized_width = 0, resized_height = 0;
+  int32_t window_x = 0, window_y = 0, out_width = 0, out_height = 0;
+
+  // Exactly one output: RGB, HWC, out_height * out_width * 3 values. Bytes of a signed tensor are its two's complement.
+  float* out_f32 = nullptr;
+  uint8_t* out_u8 = nullptr;
+
+  // pillow: what a byte of channel c becomes is entry c * 256 + byte; the table of the output's type is needed.
+  const float* table_f32 = nullptr;
+  const uint8_t* table_u8 = nullptr;
+
+  // half_pixel, align_corners: an interpolated value v of channel c becomes v * mul[c] + add[c]; for a byte output
+  // that is floored and clamped to min_q ... min_q + 255 (rounding and zero point are part of add).
+  double mul[3] = {1, 1, 1}, add[3] = {0, 0, 0};
+  int32_t min_q = 0;  // 0, or -128 for a signed tensor
+
+  uint8_t* scratch = nullptr;  // preprocess_scratch_bytes(args), 64-byte aligned
+};
+
+// Sides of image, box and output. Below it all filter weights are exact enough for 32-bit sums.
+inline constexpr int32_t kMaxImageSide = 1 << 20;
+// Sides of the resized box: a thin image may be blown up far beyond the window that is kept.
+inline constexpr int32_t kMaxResizedSide = 1 << 30;
+
+// What is wrong with the arguments, or null. Looks at sizes and at which pointers are set; that `pixels`, outputs,
+// tables and scratch are long enough is the caller's to know.
+const char* check_preprocess(const PreprocessArgs& args);
+
+// Valid once check_preprocess() found nothing but missing pointers. Pillow's filter needs the weights of every output
+// column and a ring of as many resized rows as the vertical filter is high: about 0.1 MB for a 12-megapixel photo.
+size_t preprocess_scratch_bytes(const PreprocessArgs& args);
+
+void preprocess__scalar(const PreprocessArgs& args);
+
+}  // namespace mobilenetv2

@@ -1,0 +1,129 @@
+// The scalar reference: what every other preprocess kernel must equal, bit for bit.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/preprocess/preprocess.h"
+#include "kernels/preprocess/taps.h"
+
+namespace mobilenetv2 {
+namespace {
+
+const uint8_t* box_row(const PreprocessArgs& args, int32_t y) {
+  const size_t index = static_cast<size_t>(args.box_y + y) * static_cast<size_t>(args.width);
+  return args.pixels + (index + static_cast<size_t>(args.box_x)) * static_cast<size_t>(args.channels);
+}
+
+size_t output_row(const PreprocessArgs& args, int32_t y) {
+  return static_cast<size_t>(y) * static_cast<size_t>(args.out_width) * 3;
+}
+
+constexpr int32_t kRoundWeight = 1 << (kWeightBits - 1);
+
+uint8_t to_byte(int32_t fixed_point) { return static_cast<uint8_t>(std::min(fixed_point >> kWeightBits, 255)); }
+
+// One source row, filtered horizontally: out_width * kColours bytes.
+template <int kColours>
+void resize_columns(const PreprocessArgs& args, const PillowScratch& layout, const uint8_t* source, uint8_t* out) {
+  const auto* spans = reinterpret_cast<const TriangleFilter::Span*>(args.scratch + layout.column_spans);
+  const auto* weights = reinterpret_cast<const int32_t*>(args.scratch + layout.column_weights);
+  for (int32_t x = 0; x < args.out_width; ++x, weights += layout.column_taps, out += kColours) {
+    const TriangleFilter::Span span = spans[x];
+    const uint8_t* pixel = source + static_cast<size_t>(span.begin) * static_cast<size_t>(args.channels);
+    int32_t sum[kColours];
+    for (int c = 0; c < kColours; ++c) sum[c] = kRoundWeight;
+    for (int32_t i = 0; i < span.end - span.begin; ++i, pixel += args.channels)
+      for (int c = 0; c < kColours; ++c) sum[c] += pixel[c] * weights[i];
+    for (int c = 0; c < kColours; ++c) out[c] = to_byte(sum[c]);
+  }
+}
+
+// Source rows pass through a ring just as high as the vertical filter; a pass that changes nothing has the weights
+// 1 and 0 and copies exactly, as Pillow does by skipping it.
+template <int kColours>
+void resize_pillow(const PreprocessArgs& args) {
+  const PillowScratch layout(args);
+  const TriangleFilter columns(args.box_width, args.resized_width), rows(args.box_height, args.resized_height);
+
+  auto* spans = reinterpret_cast<TriangleFilter::Span*>(args.scratch + layout.column_spans);
+  auto* column_weights = reinterpret_cast<int32_t*>(args.scratch + layout.column_weights);
+  for (int32_t x = 0; x < args.out_width; ++x) {
+    spans[x] = columns.span(args.window_x + x);
+    columns.weights(args.window_x + x, spans[x], column_weights + static_cast<size_t>(x) * layout.column_taps);
+  }
+
+  auto* row_weights = reinterpret_cast<int32_t*>(args.scratch + layout.row_weights);
+  uint8_t* ring = args.scratch + layout.ring;
+  auto ring_row = [&](int32_t y) { return ring + static_cast<size_t>(y % layout.ring_rows) * layout.ring_row_bytes; };
+  int32_t next_row = 0;  // first source row that has not passed the horizontal filter
+  for (int32_t y = 0; y < args.out_height; ++y) {
+    const TriangleFilter::Span span = rows.span(args.window_y + y);
+    rows.weights(args.window_y + y, span, row_weights);
+    for (next_row = std::max(next_row, span.begin); next_row < span.end; ++next_row)
+      resize_columns<kColours>(args, layout, box_row(args, next_row), ring_row(next_row));
+
+    const size_t out = output_row(args, y);
+    for (int32_t x = 0; x < args.out_width; ++x) {
+      for (int c = 0; c < 3; ++c) {
+        const size_t in = static_cast<size_t>(x) * kColours + (kColours == 3 ? c : 0);
+        int32_t sum = kRoundWeight;
+        for (int32_t i = span.begin; i < span.end; ++i) sum += ring_row(i)[in] * row_weights[i - span.begin];
+        const size_t entry = static_cast<size_t>(c) * 256 + to_byte(sum);
+        const size_t at = out + static_cast<size_t>(x) * 3 + static_cast<size_t>(c);
+        if (args.out_f32)
+          args.out_f32[at] = args.table_f32[entry];
+        else
+          args.out_u8[at] = args.table_u8[entry];
+      }
+    }
+  }
+}
+
+template <typename Real>
+void resize_two_taps(const PreprocessArgs& args, Tap2<Real> (*tap)(int32_t index, int32_t source, int32_t resized)) {
+  auto* columns = reinterpret_cast<Tap2<Real>*>(args.scratch);
+  for (int32_t x = 0; x < args.out_width; ++x)
+    columns[x] = tap(args.window_x + x, args.box_width, args.resized_width);
+
+  const size_t channels = static_cast<size_t>(args.channels);
+  const double low = args.min_q, high = args.min_q + 255;
+  for (int32_t y = 0; y < args.out_height; ++y) {
+    const Tap2<Real> row = tap(args.window_y + y, args.box_height, args.resized_height);
+    const uint8_t* upper_line = box_row(args, row.lower);
+    const uint8_t* lower_line = box_row(args, row.upper);
+    size_t at = output_row(args, y);
+    for (int32_t x = 0; x < args.out_width; ++x) {
+      const size_t left = static_cast<size_t>(columns[x].lower) * channels;
+      const size_t right = static_cast<size_t>(columns[x].upper) * channels;
+      for (size_t c = 0; c < 3; ++c, ++at) {
+        const size_t in = channels == 1 ? 0 : c;
+        const Real top_left = upper_line[left + in], top_right = upper_line[right + in];
+        const Real bottom_left = lower_line[left + in], bottom_right = lower_line[right + in];
+        const Real top = top_left + (top_right - top_left) * columns[x].fraction;
+        const Real bottom = bottom_left + (bottom_right - bottom_left) * columns[x].fraction;
+        const Real value = top + (bottom - top) * row.fraction;
+        const double result = value * args.mul[c] + args.add[c];
+        if (args.out_f32)
+          args.out_f32[at] = static_cast<float>(result);
+        else
+          args.out_u8[at] = static_cast<uint8_t>(static_cast<int32_t>(std::clamp(std::floor(result), low, high)));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void preprocess__scalar(const PreprocessArgs& args) {
+  switch (args.resize) {
+    case Resize::pillow:
+      return colour_channels(args) == 1 ? resize_pillow<1>(args) : resize_pillow<3>(args);
+    case Resize::half_pixel:
+      return resize_two_taps<float>(args, half_pixel_tap);
+    case Resize::align_corners:
+      return resize_two_taps<double>(args, align_corners_tap);
+  }
+}
+
+}  // namespace mobilenetv2

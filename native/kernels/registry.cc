@@ -1,0 +1,37 @@
+#include "kernels/registry.h"
+
+#include <iterator>
+
+#include "kernels/reference_kernels.h"
+
+namespace mobilenetv2 {
+namespace {
+
+// Best first. The scalar rows at the end are the definition of correct.
+constexpr const Kernel* kKernels[] = {
+    &stem_f32__scalar,                &stem_qu8__scalar,                &inverted_residual_f32__scalar,
+    &inverted_residual_qu8__scalar,   &pointwise_f32__scalar,           &pointwise_qu8__scalar,
+    &global_average_pool_f32__scalar, &global_average_pool_qu8__scalar, &dense_f32__scalar,
+    &dense_qu8__scalar,               &softmax_f32__scalar,             &softmax_qu8__scalar,
+};
+
+}  // namespace
+
+KernelList all_kernels() { return {std::begin(kKernels), std::end(kKernels)}; }
+
+const Kernel& reference_kernel(OpKind op, Dtype dtype) {
+  for (const Kernel* kernel : kKernels) {
+    if (kernel->isa == Isa::scalar && kernel->op == op && kernel->dtype == dtype) return *kernel;
+  }
+  return *kKernels[0];  // unreachable: every op has its scalar rows (tested)
+}
+
+const Kernel& choose_kernel(const Op& op, Isa ceiling) {
+  for (const Kernel* kernel : kKernels) {
+    if (kernel->op != op.kind || kernel->dtype != op.dtype || !isa_allowed(kernel->isa, ceiling)) continue;
+    if (kernel->supports == nullptr || kernel->supports(op)) return *kernel;
+  }
+  return reference_kernel(op.kind, op.dtype);
+}
+
+}  // namespace mobilenetv2
