@@ -7,5 +7,15 @@
   "native/kernels/pointwise/reference.cc",
   "native/kernels/pool/reference.cc",
   "native/kernels/classifier/reference.cc",
-  "native/kernels/softmax/reference.cc"
+  "native/kernels/softmax/reference.cc",
+  "native/engine/check_program.cc",
+  "native/engine/runner.cc",
+  "native/engine/thread_pool.cc",
+  "native/pack/check_op.cc",
+  "native/pack/packed_model.cc",
+  "native/binding/addon.cc",
+  "native/binding/jobs.cc",
+  "native/binding/read_ops.cc",
+  "native/binding/read_program.cc",
+  "native/binding/run.cc"
 ]}}

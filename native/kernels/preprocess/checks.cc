@@ -1,4 +1,6 @@
 // What every preprocess kernel may rely on.
+#include <cmath>
+
 #include "kernels/preprocess/preprocess.h"
 #include "kernels/preprocess/taps.h"
 
@@ -29,6 +31,8 @@ const char* check_preprocess(const PreprocessArgs& args) {
   if (!inside(args.window_x, args.out_width, args.resized_width) ||
       !inside(args.window_y, args.out_height, args.resized_height))
     return "the window must lie inside the resized image";
+  for (int c = 0; c < 3; ++c)
+    if (!std::isfinite(args.mul[c]) || !std::isfinite(args.add[c])) return "mul and add must be finite";
   if (args.min_q != 0 && args.min_q != -128) return "min_q must be 0 or -128";
   if ((args.out_f32 != nullptr) == (args.out_u8 != nullptr)) return "exactly one output is needed";
   if (args.resize == Resize::pillow && (args.out_f32 ? args.table_f32 == nullptr : args.table_u8 == nullptr))

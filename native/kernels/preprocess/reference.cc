@@ -83,23 +83,22 @@ void resize_pillow(const PreprocessArgs& args) {
 template <typename Real>
 void resize_two_taps(const PreprocessArgs& args, Tap2<Real> (*tap)(int32_t index, int32_t source, int32_t resized)) {
   auto* columns = reinterpret_cast<Tap2<Real>*>(args.scratch);
-  for (int32_t x = 0; x < args.out_width; ++x)
-    columns[x] = tap(args.window_x + x, args.box_width, args.resized_width);
+  for (int32_t x = 0; x < args.out_width; ++x) columns[x] = tap(args.window_x + x, args.box_width, args.resized_width);
 
   const size_t channels = static_cast<size_t>(args.channels);
   const double low = args.min_q, high = args.min_q + 255;
   for (int32_t y = 0; y < args.out_height; ++y) {
     const Tap2<Real> row = tap(args.window_y + y, args.box_height, args.resized_height);
-    const uint8_t* upper_line = box_row(args, row.lower);
-    const uint8_t* lower_line = box_row(args, row.upper);
+    const uint8_t* top_line = box_row(args, row.lower);
+    const uint8_t* bottom_line = box_row(args, row.upper);
     size_t at = output_row(args, y);
     for (int32_t x = 0; x < args.out_width; ++x) {
       const size_t left = static_cast<size_t>(columns[x].lower) * channels;
       const size_t right = static_cast<size_t>(columns[x].upper) * channels;
       for (size_t c = 0; c < 3; ++c, ++at) {
         const size_t in = channels == 1 ? 0 : c;
-        const Real top_left = upper_line[left + in], top_right = upper_line[right + in];
-        const Real bottom_left = lower_line[left + in], bottom_right = lower_line[right + in];
+        const Real top_left = top_line[left + in], top_right = top_line[right + in];
+        const Real bottom_left = bottom_line[left + in], bottom_right = bottom_line[right + in];
         const Real top = top_left + (top_right - top_left) * columns[x].fraction;
         const Real bottom = bottom_left + (bottom_right - bottom_left) * columns[x].fraction;
         const Real value = top + (bottom - top) * row.fraction;

@@ -58,22 +58,22 @@ struct Tap2 {
   Real fraction;
 };
 
+template <typename Real>
+Tap2<Real> tap_at(Real at, int32_t source) {
+  const Real floor = std::floor(at);
+  return {std::clamp(static_cast<int32_t>(floor), 0, source - 1),
+          std::clamp(static_cast<int32_t>(std::ceil(at)), 0, source - 1), at - floor};
+}
+
 // As TensorFlow has it, all in float32.
 inline Tap2<float> half_pixel_tap(int32_t index, int32_t source, int32_t resized) {
   const float scale = static_cast<float>(source) / static_cast<float>(resized);
-  const float at = (static_cast<float>(index) + 0.5f) * scale - 0.5f;
-  const float floor = std::floor(at);
-  return {std::max(static_cast<int32_t>(floor), 0), std::min(static_cast<int32_t>(std::ceil(at)), source - 1),
-          at - floor};
+  return tap_at((static_cast<float>(index) + 0.5f) * scale - 0.5f, source);
 }
 
 // As TensorFlow.js has it, in double. A resized side of 1 takes the first pixel.
 inline Tap2<double> align_corners_tap(int32_t index, int32_t source, int32_t resized) {
-  const double scale = resized > 1 ? static_cast<double>(source - 1) / (resized - 1) : source;
-  const double at = scale * index;
-  const double floor = std::floor(at);
-  return {std::min(static_cast<int32_t>(floor), source - 1), std::min(static_cast<int32_t>(std::ceil(at)), source - 1),
-          at - floor};
+  return tap_at(resized > 1 ? static_cast<double>(source - 1) / (resized - 1) * index : 0.0, source);
 }
 
 // Channels that are resized: alpha is not.

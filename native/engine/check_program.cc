@@ -1,0 +1,157 @@
+#include <string>
+
+#include "engine/program.h"
+#include "engine/row_chain.h"
+#include "kernels/common.h"
+
+namespace mobilenetv2 {
+namespace {
+
+constexpr int32_t kMaxSide = 1 << 15;
+constexpr size_t kMaxArena = size_t{1} << 40;
+
+bool fits(size_t offset, size_t bytes, size_t arena) { return offset <= arena && bytes <= arena - offset; }
+
+// 1x1 stages keep the size; 3x3 stages pad by at most one row and column on each side.
+bool window_fits(const Conv& conv, int32_t in, int32_t out, int32_t pad) {
+  if (conv.kernel == 1) return pad == 0 && conv.stride == 1 && in == out;
+  const int32_t last = (out - 1) * conv.stride - pad + conv.kernel;  // one past the last tap
+  return (pad == 0 || pad == 1) && last <= in + 1 && last + conv.stride > in;
+}
+
+bool shape_fits(const Op& op, const StageShape& s) {
+  const auto conv_fits = [&s](const Conv& conv, int32_t in_channels) {
+    return s.in_channels == in_channels && window_fits(conv, s.in_height, s.out_height, s.pad_top) &&
+           window_fits(conv, s.in_width, s.out_width, s.pad_left);
+  };
+  const bool one_pixel = s.in_height == 1 && s.in_width == 1;
+  const bool to_one_pixel = s.out_height == 1 && s.out_width == 1;
+  switch (op.kind) {
+    case OpKind::stem:
+    case OpKind::pointwise:
+      return conv_fits(op.conv, op.conv.in_channels) && s.out_channels == op.conv.out_channels;
+    case OpKind::inverted_residual:
+      return conv_fits(op.depthwise, op.has_expand ? op.expand.in_channels : op.depthwise.in_channels) &&
+             s.out_channels == op.project.out_channels;
+    case OpKind::global_average_pool:
+      return s.in_channels == op.pool.channels && s.out_channels == op.pool.channels && to_one_pixel;
+    case OpKind::dense:
+      return one_pixel && to_one_pixel && s.in_channels == op.dense.conv.in_channels &&
+             s.out_channels == op.dense.conv.out_channels;
+    case OpKind::softmax:
+      return one_pixel && to_one_pixel && s.in_channels == op.softmax.classes && s.out_channels == op.softmax.classes;
+  }
+  return false;
+}
+
+bool sides_in_range(const StageShape& s) {
+  for (int32_t side : {s.in_height, s.in_width, s.out_height, s.out_width}) {
+    if (side < 1 || side > kMaxSide) return false;
+  }
+  return true;
+}
+
+// Plays one lane's row order: whatever a stage reads must have been made and not yet overwritten.
+bool rings_suffice(const Step& step, const Lane& lane, const PackedModel& model) {
+  std::vector<int32_t> made(step.stages.size(), -1), expanded(step.stages.size(), -1);
+  RowOrder order(model, step, lane.row_begin, lane.row_end);
+  for (size_t k = 0; k < step.stages.size(); ++k) {
+    const Stage& stage = step.stages[k];
+    expanded[k] = first_input_row(model.op(stage.op), stage.shape, order.next(k));
+  }
+  return order.run([&](size_t k, int32_t begin, int32_t end) {
+    const Stage& stage = step.stages[k];
+    const Op& op = model.op(stage.op);
+    if (end - begin > stage.output_rows) return false;
+    if (k > 0) {
+      const int32_t oldest = made[k - 1] - step.stages[k - 1].output_rows;
+      if (first_live_row(op, stage.shape, begin, expanded[k]) < oldest) return false;
+    }
+    expanded[k] = std::max(expanded[k], input_rows_needed(op, stage.shape, end));
+    made[k] = end;
+    return true;
+  });
+}
+
+Status check_step(const Step& step, size_t arena_bytes, Dtype dtype, const PackedModel& model) {
+  if (step.stages.empty() || step.lanes.empty()) return failure("a step needs stages and lanes");
+  if (step.stages.size() > kMaxStages) return failure("a chain is too long");
+  for (size_t k = 0; k < step.stages.size(); ++k) {
+    const Stage& stage = step.stages[k];
+    if (stage.op >= model.op_count()) return failure("no such op");
+    const Op& op = model.op(stage.op);
+    if (op.dtype != dtype) return failure("an op of another dtype");
+    if (!sides_in_range(stage.shape) || !shape_fits(op, stage.shape)) return failure("shapes do not fit the op");
+    if (stage.output_rows < 1 || stage.output_rows > stage.shape.out_height) return failure("ring size out of range");
+    if (k == 0) continue;
+    const StageShape &from = step.stages[k - 1].shape, &to = stage.shape;
+    if (from.out_height != to.in_height || from.out_width != to.in_width || from.out_channels != to.in_channels) {
+      return failure("a stage does not fit the one before it");
+    }
+  }
+  const StageShape& in = step.stages.front().shape;
+  const size_t input_bytes =
+      static_cast<size_t>(in.in_height) * in.in_width * in.in_channels * element_bytes(dtype);
+  if (!step.external_input && (step.input_offset % kAlignment != 0 || !fits(step.input_offset, input_bytes, arena_bytes))) {
+    return failure("the input lies outside the arena");
+  }
+  const Stage& last = step.stages.back();
+  if (last.output_rows != last.shape.out_height) return failure("the last stage must keep its whole output");
+  int32_t row = 0;
+  for (const Lane& lane : step.lanes) {
+    if (lane.row_begin != row || lane.row_end <= row) return failure("lanes must cover the rows in order");
+    row = lane.row_end;
+    if (lane.places.size() != step.stages.size()) return failure("a lane needs a place per stage");
+    for (size_t k = 0; k < step.stages.size(); ++k) {
+      const Stage& stage = step.stages[k];
+      const Lane::Place& place = lane.places[k];
+      const size_t scratch = model.kernel(stage.op).facts(model.op(stage.op), stage.shape).scratch_bytes;
+      if (place.output_offset % kAlignment != 0 || place.scratch_offset % kAlignment != 0 ||
+          !fits(place.output_offset, output_row_bytes(model, stage) * stage.output_rows, arena_bytes) ||
+          !fits(place.scratch_offset, scratch, arena_bytes)) {
+        return failure("a stage lies outside the arena");
+      }
+    }
+    if (lane.places.back().output_offset != step.lanes.front().places.back().output_offset) {
+      return failure("lanes must share the last output");
+    }
+    if (!rings_suffice(step, lane, model)) return failure("a ring is too small");
+  }
+  return row == last.shape.out_height ? Status{} : failure("lanes must cover every row");
+}
+
+}  // namespace
+
+size_t Program::input_bytes() const {
+  const StageShape& s = input_shape();
+  return static_cast<size_t>(s.in_height) * s.in_width * s.in_channels * element_bytes(dtype);
+}
+
+size_t output_row_bytes(const PackedModel& model, const Stage& stage) {
+  const Op& op = model.op(stage.op);
+  const size_t element = op.kind == OpKind::softmax ? sizeof(float) : element_bytes(op.dtype);
+  return static_cast<size_t>(stage.shape.out_width) * stage.shape.out_channels * element;
+}
+
+Status check_program(const Program& program, const PackedModel& model) {
+  if (program.steps.empty()) return failure("a program needs steps");
+  if (program.arena_bytes > kMaxArena) return failure("the arena is too large");
+  for (size_t i = 0; i < program.steps.size(); ++i) {
+    Status status = check_step(program.steps[i], program.arena_bytes, program.dtype, model);
+    if (status.ok() && program.steps[i].external_input != (i == 0)) {
+      status = failure("the first step, and only it, reads the image");
+    }
+    if (!status.ok()) return failure("step " + std::to_string(i) + ": " + status.error);
+  }
+  const Stage& last = program.steps.back().stages.back();
+  if (model.op(last.op).kind != OpKind::softmax) return failure("the last stage must be a softmax");
+  const size_t classes = static_cast<size_t>(program.classes());
+  if (program.logits_offset % kAlignment != 0 || program.probabilities_offset % kAlignment != 0 ||
+      !fits(program.logits_offset, classes * element_bytes(program.dtype), program.arena_bytes) ||
+      !fits(program.probabilities_offset, classes * sizeof(float), program.arena_bytes)) {
+    return failure("the outputs lie outside the arena");
+  }
+  return {};
+}
+
+}  // namespace mobilenetv2

@@ -1,0 +1,62 @@
+// What lib/compile plans: the ops of a packed model at one input size, with every byte they touch placed in an arena.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/status.h"
+#include "kernels/kernels.h"
+#include "pack/packed_model.h"
+
+namespace mobilenetv2 {
+
+// Longest chain: more than any MobileNet has ops.
+inline constexpr size_t kMaxStages = 32;
+
+// One op of a step. The output is a ring of output_rows rows; it is a whole tensor when output_rows is its height.
+struct Stage {
+  size_t op = 0;
+  StageShape shape;
+  int32_t output_rows = 0;
+};
+
+// One thread's share of a step: rows [row_begin, row_end) of the last stage's output, and where each stage's output
+// and scratch lie in the arena for it. The lanes of a step share the last stage's output and nothing else, so that
+// they run at the same time; rows at the border between two lanes are computed by both.
+struct Lane {
+  struct Place {
+    size_t output_offset = 0, scratch_offset = 0;
+  };
+  int32_t row_begin = 0, row_end = 0;
+  std::vector<Place> places;  // one per stage
+};
+
+// A row chain: every stage but the last keeps only a ring of rows, and the stages take turns row strip by row strip.
+// A plain step is a chain of one stage.
+struct Step {
+  bool external_input = false;  // the image itself, else
+  size_t input_offset = 0;      // a whole tensor in the arena
+  std::vector<Stage> stages;
+  std::vector<Lane> lanes;
+};
+
+struct Program {
+  Dtype dtype = Dtype::f32;
+  size_t arena_bytes = 0;
+  size_t logits_offset = 0;  // [classes] values of dtype
+  size_t probabilities_offset = 0;  // [classes] float32
+  std::vector<Step> steps;
+
+  const StageShape& input_shape() const { return steps.front().stages.front().shape; }
+  int32_t classes() const { return steps.back().stages.back().shape.out_channels; }
+  size_t input_bytes() const;  // of one image
+};
+
+// Bytes of one row of a stage's output; softmax gives floats whatever it is given.
+size_t output_row_bytes(const PackedModel& model, const Stage& stage);
+
+// Everything run() relies on: shapes follow from each other, every offset lies in the arena, and, by playing the row
+// order through once, no ring forgets a row that is still needed.
+Status check_program(const Program& program, const PackedModel& model);
+
+}  // namespace mobilenetv2

@@ -1,0 +1,161 @@
+// Matrix product of the float kernels, for every ISA: tiles of up to S::kTileRows pixels times one panel of up to two
+// vectors of output channels. S names the vectors (simd/<arch>_f32_<isa>.h). Include inside that ISA's target region,
+// after the standard headers: everything here is a template on S, so no instruction leaks into shared functions.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace mobilenetv2 {
+
+// One call of a tile. Every output is bias + x[0]*w[0] + x[1]*w[1] + ... in this order, one fma a step, whatever the
+// tile's size: results do not depend on how pixels were grouped.
+struct GemmTile {
+  // Pixel r, depth d: a[(d / group) * group_stride + d % group + r * pixel stride (a template argument)].
+  const float* a = nullptr;
+  size_t group_stride = 0;
+  int32_t depth = 0, group = 0;
+  const float* panel = nullptr;  // bias [width], weights [depth][width]
+  // Vector v of pixel r goes to out[r] + out_offset + v * vector_stride; `channels` of the panel's width are stored.
+  float* const* out = nullptr;
+  size_t out_offset = 0, vector_stride = 0;
+  int32_t channels = 0;
+  float lo = 0, hi = 0;
+  // Skip connection: null, or y = clamp(residual[r][residual_offset + channel] + y).
+  const float* const* residual = nullptr;
+  float residual_lo = 0, residual_hi = 0;
+};
+
+template <class S>
+struct F32Gemm {
+  using Vec = typename S::Vec;
+  using Half = typename S::Half;
+  static constexpr int32_t kLanes = Vec::kLanes;
+  static constexpr int32_t kPanel = 2 * kLanes;
+  static constexpr int32_t kKinds = kPanel / Half::kLanes;
+
+  // Width of a panel with `left` channels still to cover: the last one is rounded up to a half vector only.
+  static int32_t panel_width(int32_t left) {
+    return left >= kPanel ? kPanel : (left + Half::kLanes - 1) / Half::kLanes * Half::kLanes;
+  }
+
+  static size_t packed_floats(int32_t depth, int32_t channels) {
+    const int32_t whole = channels / kPanel * kPanel;
+    return static_cast<size_t>(depth + 1) * (whole + panel_width(channels - whole));
+  }
+
+  // weights [channels][depth] -> panels, each bias [width] then [depth][width]; lanes beyond `channels` stay zero.
+  static void pack(const float* weights, const float* bias, int32_t depth, int32_t channels, float* packed) {
+    for (int32_t n = 0; n < channels; n += kPanel) {
+      const int32_t width = panel_width(channels - n), used = std::min(kPanel, channels - n);
+      for (int32_t c = 0; c < used; ++c) {
+        packed[c] = bias[n + c];
+        const float* w = weights + static_cast<size_t>(n + c) * depth;
+        for (int32_t d = 0; d < depth; ++d) packed[static_cast<size_t>(d + 1) * width + c] = w[d];
+      }
+      packed += static_cast<size_t>(depth + 1) * width;
+    }
+  }
+
+  // All tiles of one panel: `pixels` of them, `kPixel` floats apart in t.a; t describes the first. Tiles are of nearly
+  // equal size, because a tile of one or two pixels would wait for the latency of its few sums.
+  template <int kPixel>
+  static void panel(GemmTile t, int32_t width, int32_t pixels) {
+    static constexpr auto kTiles = table<kPixel>(std::make_index_sequence<kKinds * S::kTileRows>());
+    const auto* tiles = &kTiles[static_cast<size_t>(width / Half::kLanes - 1) * S::kTileRows];
+    const int32_t count = (pixels + S::kTileRows - 1) / S::kTileRows;
+    for (int32_t i = 0, begin = 0; i < count; ++i) {
+      const int32_t rows = (pixels - begin) / (count - i);
+      tiles[rows - 1](t);
+      t.a += rows * kPixel;
+      t.out += rows;
+      if (t.residual) t.residual += rows;
+      begin += rows;
+    }
+  }
+
+ private:
+  using TileFunction = void (*)(const GemmTile&);
+
+  template <int kPixel, size_t... kIndex>
+  static constexpr std::array<TileFunction, sizeof...(kIndex)> table(std::index_sequence<kIndex...>) {
+    return {{&tile_of<kPixel, static_cast<int>(kIndex / S::kTileRows + 1), static_cast<int>(kIndex % S::kTileRows + 1)>...}};
+  }
+
+  template <int kPixel, int kHalves, int kRows>
+  static void tile_of(const GemmTile& t) {
+    constexpr int kWidth = kHalves * Half::kLanes;
+    constexpr int kWhole = (kWidth - 1) / kLanes;  // vectors before the last
+    using Last = std::conditional_t<kWidth - kWhole * kLanes == kLanes, Vec, Half>;
+    tile<kPixel, kWhole, Last, kRows>(t);
+  }
+
+  template <int kPixel, int kWhole, class Last, int kRows>
+  static void tile(const GemmTile& t) {
+    constexpr int kWidth = kWhole * kLanes + Last::kLanes;
+    typename Vec::Reg first[kRows];  // used if kWhole == 1
+    typename Last::Reg last[kRows];
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      if constexpr (kWhole == 1) first[r] = Vec::load(t.panel);
+      last[r] = Last::load(t.panel + kWhole * kLanes);
+    }
+    const float* w = t.panel + kWidth;
+    const float* group = t.a;
+    for (int32_t left = t.depth; left > 0; left -= t.group, group += t.group_stride) {
+      const float* a = group;
+      const float* end = a + std::min(left, t.group);
+      for (; a != end; ++a, w += kWidth) {
+        // The next lines of the panel, and at its end the start of the next panel, which lies behind it.
+        __builtin_prefetch(w + 16 * kWidth);
+        if constexpr (kWidth > 16) __builtin_prefetch(w + 16 * kWidth + 16);
+        typename Vec::Reg w0;
+        if constexpr (kWhole == 1) w0 = Vec::load(w);
+        const typename Last::Reg w1 = Last::load(w + kWhole * kLanes);
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          const typename Vec::Reg x = Vec::broadcast(a[r * kPixel]);
+          if constexpr (kWhole == 1) first[r] = Vec::fma(x, w0, first[r]);
+          last[r] = Last::fma(Last::narrow(x), w1, last[r]);
+        }
+      }
+    }
+    const bool whole = t.channels == kWidth;
+    const int32_t tail = t.channels - kWhole * kLanes;  // of the last vector, may be negative
+    const int32_t last_lanes = std::max(tail, 0), first_lanes = std::min(t.channels, kLanes);
+    const auto lo = Vec::broadcast(t.lo), hi = Vec::broadcast(t.hi);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      if constexpr (kWhole == 1) first[r] = Vec::min(Vec::max(first[r], lo), hi);
+      last[r] = Last::min(Last::max(last[r], Last::narrow(lo)), Last::narrow(hi));
+      float* out = t.out[r] + t.out_offset;
+      if (whole && !t.residual) {
+        if constexpr (kWhole == 1) Vec::store(out, first[r]);
+        Last::store(out + kWhole * t.vector_stride, last[r]);
+      }
+    }
+    if (whole && !t.residual) return;
+    const auto residual_lo = Vec::broadcast(t.residual_lo), residual_hi = Vec::broadcast(t.residual_hi);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      float* out = t.out[r] + t.out_offset;
+      if (t.residual) {
+        const float* skip = t.residual[r] + t.out_offset;
+        if constexpr (kWhole == 1) {
+          first[r] = Vec::add(Vec::load_first(skip, first_lanes), first[r]);
+          first[r] = Vec::min(Vec::max(first[r], residual_lo), residual_hi);
+        }
+        last[r] = Last::add(Last::load_first(skip + kWhole * kLanes, last_lanes), last[r]);
+        last[r] = Last::min(Last::max(last[r], Last::narrow(residual_lo)), Last::narrow(residual_hi));
+      }
+      if constexpr (kWhole == 1) Vec::store_first(out, first[r], first_lanes);
+      Last::store_first(out + kWhole * t.vector_stride, last[r], last_lanes);
+    }
+  }
+};
+
+}  // namespace mobilenetv2
