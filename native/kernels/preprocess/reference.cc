@@ -23,60 +23,87 @@ constexpr int32_t kRoundWeight = 1 << (kWeightBits - 1);
 
 uint8_t to_byte(int32_t fixed_point) { return static_cast<uint8_t>(std::min(fixed_point >> kWeightBits, 255)); }
 
-// One source row, filtered horizontally: out_width * kColours bytes.
+// Horizontal pass over one row of pixels that lie `stride` bytes apart, to out_width pixels of kColours.
 template <int kColours>
-void resize_columns(const PreprocessArgs& args, const PillowScratch& layout, const uint8_t* source, uint8_t* out) {
+void filter_columns(const PreprocessArgs& args, const PillowScratch& layout, const uint8_t* in, size_t stride,
+                    uint8_t* out) {
   const auto* spans = reinterpret_cast<const TriangleFilter::Span*>(args.scratch + layout.column_spans);
   const auto* weights = reinterpret_cast<const int32_t*>(args.scratch + layout.column_weights);
   for (int32_t x = 0; x < args.out_width; ++x, weights += layout.column_taps, out += kColours) {
-    const TriangleFilter::Span span = spans[x];
-    const uint8_t* pixel = source + static_cast<size_t>(span.begin) * static_cast<size_t>(args.channels);
+    const uint8_t* pixel = in + static_cast<size_t>(spans[x].begin) * stride;
     int32_t sum[kColours];
     for (int c = 0; c < kColours; ++c) sum[c] = kRoundWeight;
-    for (int32_t i = 0; i < span.end - span.begin; ++i, pixel += args.channels)
+    for (int32_t i = 0; i < spans[x].end - spans[x].begin; ++i, pixel += stride)
       for (int c = 0; c < kColours; ++c) sum[c] += pixel[c] * weights[i];
     for (int c = 0; c < kColours; ++c) out[c] = to_byte(sum[c]);
   }
 }
 
-// Source rows pass through a ring just as high as the vertical filter; a pass that changes nothing has the weights
-// 1 and 0 and copies exactly, as Pillow does by skipping it.
+// Vertical pass: the weighted sum of the rows row_at(begin) ... row_at(end - 1), `width` pixels of kColours.
+template <int kColours, typename RowAt>
+void filter_rows(const PreprocessArgs& args, const PillowScratch& layout, TriangleFilter::Span span, RowAt row_at,
+                 size_t stride, size_t width, uint8_t* out) {
+  const auto* weights = reinterpret_cast<const int32_t*>(args.scratch + layout.row_weights);
+  auto* sums = reinterpret_cast<int32_t*>(args.scratch + layout.sums);
+  std::fill_n(sums, width * kColours, kRoundWeight);
+  for (int32_t y = span.begin; y < span.end; ++y, ++weights) {
+    const uint8_t* pixel = row_at(y);
+    for (size_t x = 0; x < width; ++x, pixel += stride)
+      for (size_t c = 0; c < kColours; ++c) sums[x * kColours + c] += pixel[c] * *weights;
+  }
+  for (size_t i = 0; i < width * kColours; ++i) out[i] = to_byte(sums[i]);
+}
+
+template <int kColours>
+void store_row(const PreprocessArgs& args, int32_t y, const uint8_t* row) {
+  size_t at = output_row(args, y);
+  for (int32_t x = 0; x < args.out_width; ++x, row += kColours) {
+    for (size_t c = 0; c < 3; ++c, ++at) {
+      const size_t entry = c * 256 + row[kColours == 3 ? c : 0];
+      if (args.out_f32)
+        args.out_f32[at] = args.table_f32[entry];
+      else
+        args.out_u8[at] = args.table_u8[entry];
+    }
+  }
+}
+
+// A pass that keeps its size has the weights 1 and 0, so it copies exactly: what Pillow gets by skipping it.
 template <int kColours>
 void resize_pillow(const PreprocessArgs& args) {
   const PillowScratch layout(args);
   const TriangleFilter columns(args.box_width, args.resized_width), rows(args.box_height, args.resized_height);
+  const size_t channels = static_cast<size_t>(args.channels);
 
   auto* spans = reinterpret_cast<TriangleFilter::Span*>(args.scratch + layout.column_spans);
   auto* column_weights = reinterpret_cast<int32_t*>(args.scratch + layout.column_weights);
-  for (int32_t x = 0; x < args.out_width; ++x) {
+  for (int32_t x = 0; x < args.out_width; ++x, column_weights += layout.column_taps) {
     spans[x] = columns.span(args.window_x + x);
-    columns.weights(args.window_x + x, spans[x], column_weights + static_cast<size_t>(x) * layout.column_taps);
+    columns.weights(args.window_x + x, spans[x], column_weights);
   }
+  const int32_t first_column = spans[0].begin, last_column = spans[args.out_width - 1].end;
 
   auto* row_weights = reinterpret_cast<int32_t*>(args.scratch + layout.row_weights);
+  uint8_t* row = args.scratch + layout.row;
   uint8_t* ring = args.scratch + layout.ring;
   auto ring_row = [&](int32_t y) { return ring + static_cast<size_t>(y % layout.ring_rows) * layout.ring_row_bytes; };
   int32_t next_row = 0;  // first source row that has not passed the horizontal filter
+
   for (int32_t y = 0; y < args.out_height; ++y) {
     const TriangleFilter::Span span = rows.span(args.window_y + y);
     rows.weights(args.window_y + y, span, row_weights);
-    for (next_row = std::max(next_row, span.begin); next_row < span.end; ++next_row)
-      resize_columns<kColours>(args, layout, box_row(args, next_row), ring_row(next_row));
-
-    const size_t out = output_row(args, y);
-    for (int32_t x = 0; x < args.out_width; ++x) {
-      for (int c = 0; c < 3; ++c) {
-        const size_t in = static_cast<size_t>(x) * kColours + (kColours == 3 ? c : 0);
-        int32_t sum = kRoundWeight;
-        for (int32_t i = span.begin; i < span.end; ++i) sum += ring_row(i)[in] * row_weights[i - span.begin];
-        const size_t entry = static_cast<size_t>(c) * 256 + to_byte(sum);
-        const size_t at = out + static_cast<size_t>(x) * 3 + static_cast<size_t>(c);
-        if (args.out_f32)
-          args.out_f32[at] = args.table_f32[entry];
-        else
-          args.out_u8[at] = args.table_u8[entry];
-      }
+    if (args.vertical_first) {
+      const size_t skip = static_cast<size_t>(first_column);
+      filter_rows<kColours>(
+          args, layout, span, [&](int32_t i) { return box_row(args, i) + skip * channels; }, channels,
+          static_cast<size_t>(last_column - first_column), ring + skip * kColours);
+      filter_columns<kColours>(args, layout, ring, kColours, row);
+    } else {
+      for (next_row = std::max(next_row, span.begin); next_row < span.end; ++next_row)
+        filter_columns<kColours>(args, layout, box_row(args, next_row), channels, ring_row(next_row));
+      filter_rows<kColours>(args, layout, span, ring_row, kColours, static_cast<size_t>(args.out_width), row);
     }
+    store_row<kColours>(args, y, row);
   }
 }
 

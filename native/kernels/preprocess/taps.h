@@ -83,21 +83,31 @@ constexpr size_t align64(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Where things lie in the scratch of the pillow resize.
 struct PillowScratch {
-  size_t column_spans, column_weights, row_weights, ring, bytes;
+  size_t column_spans, column_weights;
+  size_t row_weights;  // of the output row being made
+  size_t sums;         // one int32 per value of a row in the vertical pass
+  size_t row;          // what the second pass makes: out_width pixels
+  size_t ring;  // what the first pass makes: rows of out_width pixels, or one of box_width if vertical comes first
+  size_t bytes;
   int32_t column_taps;  // weights per output column
   int32_t ring_rows;
   size_t ring_row_bytes;
 
   explicit PillowScratch(const PreprocessArgs& args) {
     const TriangleFilter columns(args.box_width, args.resized_width), rows(args.box_height, args.resized_height);
+    const size_t colours = static_cast<size_t>(colour_channels(args)), width = static_cast<size_t>(args.out_width);
+    const size_t first_pass = (args.vertical_first ? static_cast<size_t>(args.box_width) : width) * colours;
+    const size_t row_taps = static_cast<size_t>(rows.max_taps());
     column_taps = columns.max_taps();
-    ring_rows = rows.max_taps();
-    ring_row_bytes = align64(static_cast<size_t>(args.out_width) * static_cast<size_t>(colour_channels(args)));
-    const size_t width = static_cast<size_t>(args.out_width);
+    ring_rows = args.vertical_first ? 1 : rows.max_taps();
+    ring_row_bytes = align64(first_pass);
+
     column_spans = 0;
     column_weights = column_spans + align64(width * sizeof(TriangleFilter::Span));
     row_weights = column_weights + align64(width * static_cast<size_t>(column_taps) * sizeof(int32_t));
-    ring = row_weights + align64(static_cast<size_t>(ring_rows) * sizeof(int32_t));
+    sums = row_weights + align64(row_taps * sizeof(int32_t));
+    row = sums + align64(first_pass * sizeof(int32_t));
+    ring = row + align64(width * colours);
     bytes = ring + static_cast<size_t>(ring_rows) * ring_row_bytes;
   }
 };
