@@ -127,6 +127,12 @@ size_t Program::input_bytes() const {
   return static_cast<size_t>(s.in_height) * s.in_width * s.in_channels * element_bytes(dtype);
 }
 
+int32_t Program::max_lanes() const {
+  size_t lanes = 1;
+  for (const Step& step : steps) lanes = std::max(lanes, step.lanes.size());
+  return static_cast<int32_t>(lanes);
+}
+
 size_t output_row_bytes(const PackedModel& model, const Stage& stage) {
   const Op& op = model.op(stage.op);
   const size_t element = op.kind == OpKind::softmax ? sizeof(float) : element_bytes(op.dtype);

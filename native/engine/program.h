@@ -45,11 +45,14 @@ struct Program {
   size_t arena_bytes = 0;
   size_t logits_offset = 0;  // [classes] values of dtype
   size_t probabilities_offset = 0;  // [classes] float32
+  float logit_scale = 1;            // qu8: logit = logit_scale * (q - logit_zero_point)
+  int32_t logit_zero_point = 0;
   std::vector<Step> steps;
 
   const StageShape& input_shape() const { return steps.front().stages.front().shape; }
   int32_t classes() const { return steps.back().stages.back().shape.out_channels; }
   size_t input_bytes() const;  // of one image
+  int32_t max_lanes() const;
 };
 
 // Bytes of one row of a stage's output; softmax gives floats whatever it is given.

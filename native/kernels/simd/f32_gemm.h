@@ -78,6 +78,18 @@ struct F32Gemm {
     }
   }
 
+  // All panels of packed weights; t describes the first panel's first tile.
+  template <int kPixel>
+  static void all_panels(GemmTile t, const float* packed, int32_t channels, int32_t pixels) {
+    for (int32_t n = 0; n < channels; n += kPanel) {
+      const int32_t width = panel_width(channels - n);
+      t.panel = packed + static_cast<size_t>(t.depth + 1) * n;
+      t.out_offset = n;
+      t.channels = std::min(channels - n, kPanel);
+      panel<kPixel>(t, width, pixels);
+    }
+  }
+
  private:
   using TileFunction = void (*)(const GemmTile&);
 
@@ -124,9 +136,8 @@ struct F32Gemm {
         }
       }
     }
-    const bool whole = t.channels == kWidth;
-    const int32_t tail = t.channels - kWhole * kLanes;  // of the last vector, may be negative
-    const int32_t last_lanes = std::max(tail, 0), first_lanes = std::min(t.channels, kLanes);
+    const int32_t lanes = t.channels - kWhole * kLanes;  // of the last vector, at least 1
+    const bool whole = lanes == Last::kLanes;
     const auto lo = Vec::broadcast(t.lo), hi = Vec::broadcast(t.hi);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
@@ -146,14 +157,14 @@ struct F32Gemm {
       if (t.residual) {
         const float* skip = t.residual[r] + t.out_offset;
         if constexpr (kWhole == 1) {
-          first[r] = Vec::add(Vec::load_first(skip, first_lanes), first[r]);
+          first[r] = Vec::add(Vec::load(skip), first[r]);
           first[r] = Vec::min(Vec::max(first[r], residual_lo), residual_hi);
         }
-        last[r] = Last::add(Last::load_first(skip + kWhole * kLanes, last_lanes), last[r]);
+        last[r] = Last::add(Last::load_first(skip + kWhole * kLanes, lanes), last[r]);
         last[r] = Last::min(Last::max(last[r], Last::narrow(residual_lo)), Last::narrow(residual_hi));
       }
-      if constexpr (kWhole == 1) Vec::store_first(out, first[r], first_lanes);
-      Last::store_first(out + kWhole * t.vector_stride, last[r], last_lanes);
+      if constexpr (kWhole == 1) Vec::store(out, first[r]);
+      Last::store_first(out + kWhole * t.vector_stride, last[r], lanes);
     }
   }
 };

@@ -1,0 +1,51 @@
+// The module's exports; lib/native.ts types them. Only this folder knows N-API.
+#include <napi.h>
+
+#include "binding/jobs.h"
+#include "binding/run.h"
+#include "cpu/isa.h"
+#include "kernels/registry.h"
+
+namespace mobilenetv2 {
+namespace {
+
+// isas() -> { best, available: [...] }
+Napi::Value isas(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array available = Napi::Array::New(env);
+  for (Isa isa : kAllIsas) {
+    if (cpu_has(isa)) available.Set(available.Length(), isa_name(isa));
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("best", isa_name(best_isa()));
+  result.Set("available", available);
+  return result;
+}
+
+// kernels() -> [{ name, isa }]: the registry, best first
+Napi::Value kernels(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array rows = Napi::Array::New(env);
+  for (const Kernel* kernel : all_kernels()) {
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("name", kernel->name);
+    row.Set("isa", isa_name(kernel->isa));
+    rows.Set(rows.Length(), row);
+  }
+  return rows;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  Environment::create(env);
+  exports.Set("isas", Napi::Function::New(env, isas));
+  exports.Set("kernels", Napi::Function::New(env, kernels));
+  define_run(env, exports);
+  return exports;
+}
+
+}  // namespace
+}  // namespace mobilenetv2
+
+static Napi::Object init_addon(Napi::Env env, Napi::Object exports) { return mobilenetv2::init(env, exports); }
+
+NODE_API_MODULE(mobilenetv2, init_addon)

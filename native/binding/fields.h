@@ -1,0 +1,115 @@
+// Reads plain JavaScript objects of the contract in lib/native.ts. The first thing that does not fit is remembered, so
+// that callers read everything and look at ok() once.
+#pragma once
+
+#include <napi.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+namespace mobilenetv2 {
+
+struct FieldErrors {
+  std::string first;
+  void add(const std::string& text) {
+    if (first.empty()) first = text;
+  }
+  bool ok() const { return first.empty(); }
+};
+
+class Fields {
+ public:
+  Fields(const Napi::Value& value, std::string path, FieldErrors* errors) : path_(std::move(path)), errors_(errors) {
+    if (!value.IsEmpty() && value.IsObject()) {
+      object_ = value.As<Napi::Object>();
+    } else {
+      errors_->add(path_ + " is not an object");
+    }
+  }
+
+  bool has(const char* name) const {
+    if (object_.IsEmpty()) return false;
+    const Napi::Value v = object_.Get(name);
+    return !v.IsUndefined() && !v.IsNull();
+  }
+
+  Napi::Value get(const char* name) const {
+    return object_.IsEmpty() ? Napi::Value() : static_cast<Napi::Value>(object_.Get(name));
+  }
+
+  double number(const char* name) const {
+    const Napi::Value v = get(name);
+    if (!v.IsEmpty() && v.IsNumber()) return v.As<Napi::Number>().DoubleValue();
+    fail(name, "is not a number");
+    return 0;
+  }
+
+  int32_t integer(const char* name) const {
+    const double d = number(name);
+    if (d == std::floor(d) && d >= INT32_MIN && d <= INT32_MAX) return static_cast<int32_t>(d);
+    fail(name, "is not a 32-bit integer");
+    return 0;
+  }
+
+  size_t size(const char* name) const {
+    const double d = number(name);
+    if (d == std::floor(d) && d >= 0 && d <= 9007199254740991.0) return static_cast<size_t>(d);
+    fail(name, "is not a size");
+    return 0;
+  }
+
+  bool boolean(const char* name) const {
+    const Napi::Value v = get(name);
+    if (!v.IsEmpty() && v.IsBoolean()) return v.As<Napi::Boolean>().Value();
+    fail(name, "is not a boolean");
+    return false;
+  }
+
+  std::string text(const char* name) const {
+    const Napi::Value v = get(name);
+    if (!v.IsEmpty() && v.IsString()) return v.As<Napi::String>().Utf8Value();
+    fail(name, "is not a string");
+    return {};
+  }
+
+  Fields object(const char* name) const { return Fields(get(name), path_ + "." + name, errors_); }
+
+  // Calls visit(element fields) for each element of an array.
+  template <typename Visit>
+  void each(const char* name, const Visit& visit) const {
+    const Napi::Value v = get(name);
+    if (v.IsEmpty() || !v.IsArray()) return fail(name, "is not an array");
+    const Napi::Array array = v.As<Napi::Array>();
+    for (uint32_t i = 0; i < array.Length() && errors_->ok(); ++i) {
+      const Napi::HandleScope scope(array.Env());
+      visit(Fields(array.Get(i), path_ + "." + name + "[" + std::to_string(i) + "]", errors_));
+    }
+  }
+
+  // The elements of a typed array of exactly `length` elements; null (and an error) otherwise. Valid while the array
+  // lives.
+  template <typename T>
+  const T* elements(const char* name, napi_typedarray_type type, size_t length) const {
+    const Napi::Value v = get(name);
+    if (v.IsEmpty() || !v.IsTypedArray() || v.As<Napi::TypedArray>().TypedArrayType() != type) {
+      fail(name, "is not a typed array of the right type");
+      return nullptr;
+    }
+    const Napi::TypedArray array = v.As<Napi::TypedArray>();
+    if (array.ElementLength() != length) {
+      fail(name, ("has " + std::to_string(array.ElementLength()) + " elements, not " + std::to_string(length)).c_str());
+      return nullptr;
+    }
+    return reinterpret_cast<const T*>(static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset());
+  }
+
+  void fail(const char* name, const char* what) const { errors_->add(path_ + "." + name + " " + what); }
+
+ private:
+  Napi::Object object_;
+  std::string path_;
+  FieldErrors* errors_;
+};
+
+}  // namespace mobilenetv2

@@ -1,0 +1,18 @@
+// JavaScript descriptions -> engine structs. Types are checked here, values by check_op and check_program.
+#pragma once
+
+#include <napi.h>
+
+#include <vector>
+
+#include "binding/fields.h"
+#include "engine/program.h"
+
+namespace mobilenetv2 {
+
+// Weight pointers in the ops are borrowed from the typed arrays.
+std::vector<Op> read_ops(const Napi::Value& ops, FieldErrors* errors);
+Program read_program(const Napi::Value& program, FieldErrors* errors);
+StageShape read_shape(const Fields& fields);
+
+}  // namespace mobilenetv2

@@ -1,0 +1,248 @@
+#include "binding/run.h"
+
+#include <cstring>
+
+#include "binding/jobs.h"
+#include "binding/read.h"
+#include "cpu/float_mode.h"
+#include "kernels/common.h"
+
+namespace mobilenetv2 {
+namespace {
+
+Napi::Value throw_error(Napi::Env env, const std::string& text) {
+  Napi::Error::New(env, text).ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
+// A handle is an External; its tag keeps one kind from being passed for another.
+template <typename T>
+struct Handle {
+  std::shared_ptr<const T> shared;
+};
+
+constexpr napi_type_tag kModelTag = {0x6d6f62696c656e65, 0x7476326d6f64656c};
+constexpr napi_type_tag kProgramTag = {0x6d6f62696c656e65, 0x7476327072677261};
+
+struct BoundProgram {
+  std::shared_ptr<const PackedModel> model;
+  Program program;
+};
+
+template <typename T>
+Napi::Value make_handle(Napi::Env env, std::shared_ptr<const T> shared, const napi_type_tag& tag) {
+  auto external = Napi::External<Handle<T>>::New(env, new Handle<T>{std::move(shared)},
+                                                 [](Napi::Env, Handle<T>* handle) { delete handle; });
+  napi_type_tag_object(env, external, &tag);
+  return external;
+}
+
+template <typename T>
+std::shared_ptr<const T> read_handle(const Napi::Value& value, const napi_type_tag& tag) {
+  bool matches = false;
+  if (value.IsExternal()) napi_check_object_type_tag(value.Env(), value, &tag, &matches);
+  return matches ? value.As<Napi::External<Handle<T>>>().Data()->shared : nullptr;
+}
+
+uint8_t* bytes_of(const Napi::Value& value, size_t* size) {
+  if (!value.IsTypedArray()) return nullptr;
+  const auto array = value.As<Napi::TypedArray>();
+  *size = array.ByteLength();
+  return static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+}
+
+// packModel(ops, isa) -> handle
+Napi::Value pack_model(const Napi::CallbackInfo& info) {
+  FieldErrors errors;
+  std::vector<Op> ops = read_ops(info[0], &errors);
+  Isa ceiling = Isa::scalar;
+  if (!info[1].IsString() || !isa_from_name(info[1].As<Napi::String>().Utf8Value().c_str(), &ceiling)) {
+    errors.add("isa is unknown");
+  }
+  if (!errors.ok()) return throw_error(info.Env(), errors.first);
+  Status status;
+  std::shared_ptr<const PackedModel> model = PackedModel::pack(std::move(ops), ceiling, &status);
+  if (model == nullptr) return throw_error(info.Env(), status.error);
+  return make_handle<PackedModel>(info.Env(), std::move(model), kModelTag);
+}
+
+// modelFacts(model) -> { isa, packedBytes, kernels }
+Napi::Value model_facts(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto model = read_handle<PackedModel>(info[0], kModelTag);
+  if (model == nullptr) return throw_error(env, "not a model");
+  Napi::Object facts = Napi::Object::New(env);
+  facts.Set("isa", isa_name(model->isa()));
+  facts.Set("packedBytes", static_cast<double>(model->packed_bytes()));
+  Napi::Array kernels = Napi::Array::New(env, model->op_count());
+  for (uint32_t i = 0; i < model->op_count(); ++i) kernels.Set(i, model->kernel(i).name);
+  facts.Set("kernels", kernels);
+  return facts;
+}
+
+// stageFacts(model, op, shape) -> { scratchBytes, stripRows }
+Napi::Value stage_facts(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto model = read_handle<PackedModel>(info[0], kModelTag);
+  FieldErrors errors;
+  const StageShape shape = read_shape(Fields(info[2], "shape", &errors));
+  const uint32_t op = info[1].IsNumber() ? info[1].As<Napi::Number>().Uint32Value() : UINT32_MAX;
+  if (model == nullptr || op >= model->op_count()) errors.add("no such op");
+  if (!errors.ok()) return throw_error(env, errors.first);
+  const StageFacts facts = model->kernel(op).facts(model->op(op), shape);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("scratchBytes", static_cast<double>(facts.scratch_bytes));
+  result.Set("stripRows", facts.strip_rows);
+  return result;
+}
+
+// bindProgram(model, program) -> handle
+Napi::Value bind_program(const Napi::CallbackInfo& info) {
+  auto bound = std::make_shared<BoundProgram>();
+  bound->model = read_handle<PackedModel>(info[0], kModelTag);
+  if (bound->model == nullptr) return throw_error(info.Env(), "not a model");
+  FieldErrors errors;
+  bound->program = read_program(info[1], &errors);
+  if (!errors.ok()) return throw_error(info.Env(), errors.first);
+  const Status status = check_program(bound->program, *bound->model);
+  if (!status.ok()) return throw_error(info.Env(), status.error);
+  return make_handle<BoundProgram>(info.Env(), std::move(bound), kProgramTag);
+}
+
+class RunJob final : public AsyncJob {
+ public:
+  using AsyncJob::AsyncJob;
+
+  void run_item(int32_t item, int32_t slot, const Parallel& parallel) override {
+    if (cancelled()) return;
+    const Program& program = bound->program;
+    RunOptions options;
+    options.parallel = parallel;
+    options.cancelled = cancel_flag;
+    uint8_t* arena = arenas[static_cast<size_t>(slot)];
+    if (!run_image(*bound->model, program, input + item * program.input_bytes(), arena, options)) return;
+    const auto classes = static_cast<size_t>(program.classes());
+    std::memcpy(probabilities + item * classes, arena + program.probabilities_offset, classes * sizeof(float));
+    if (logits != nullptr) copy_logits(arena + program.logits_offset, logits + item * classes);
+  }
+
+  Napi::Value result(Napi::Env env) override { return Napi::Boolean::New(env, !cancelled()); }
+
+  std::shared_ptr<const BoundProgram> bound;
+  const uint8_t* input = nullptr;
+  std::vector<uint8_t*> arenas;  // aligned
+  float* probabilities = nullptr;
+  float* logits = nullptr;
+
+ private:
+  void copy_logits(const uint8_t* from, float* to) const {
+    const Program& program = bound->program;
+    const auto classes = static_cast<size_t>(program.classes());
+    if (program.dtype == Dtype::f32) {
+      std::memcpy(to, from, classes * sizeof(float));
+      return;
+    }
+    for (size_t i = 0; i < classes; ++i) {
+      to[i] = program.logit_scale * static_cast<float>(from[i] - program.logit_zero_point);
+    }
+  }
+};
+
+// Reads { input, count, arenas, probabilities, logits?, cancel? } and checks every length against the program.
+std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* errors) {
+  const auto bound = read_handle<BoundProgram>(info[0], kProgramTag);
+  if (bound == nullptr) errors->add("not a program");
+  const Fields f(info[1], "run", errors);
+  const int32_t count = f.integer("count");
+  if (!errors->ok() || count < 1) {
+    errors->add("count must be at least 1");
+    return nullptr;
+  }
+  const Program& program = bound->program;
+  std::vector<uint8_t*> arenas;
+  const Napi::Value list = f.get("arenas");
+  for (uint32_t i = 0; list.IsArray() && i < list.As<Napi::Array>().Length(); ++i) {
+    size_t size = 0;
+    uint8_t* raw = bytes_of(list.As<Napi::Array>().Get(i), &size);
+    const auto address = reinterpret_cast<uintptr_t>(raw);
+    const size_t skip = align_up(address) - address;
+    if (raw == nullptr || size < skip || size - skip < program.arena_bytes) errors->add("an arena is too small");
+    arenas.push_back(raw + skip);
+  }
+  if (arenas.empty()) errors->add("a run needs an arena");
+
+  auto job = std::make_shared<RunJob>(count, static_cast<int32_t>(arenas.size()), program.max_lanes());
+  const auto span = [&](const char* name, size_t bytes) -> uint8_t* {
+    size_t size = 0;
+    uint8_t* data = bytes_of(f.get(name), &size);
+    if (data == nullptr || size != bytes) f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
+    return data;
+  };
+  const auto n = static_cast<size_t>(count);
+  const size_t output_bytes = n * static_cast<size_t>(program.classes()) * sizeof(float);
+  job->bound = bound;
+  job->input = span("input", n * program.input_bytes());
+  job->probabilities = reinterpret_cast<float*>(span("probabilities", output_bytes));
+  if (f.has("logits")) job->logits = reinterpret_cast<float*>(span("logits", output_bytes));
+  if (f.has("cancel")) job->cancel_flag = reinterpret_cast<std::atomic<int32_t>*>(span("cancel", sizeof(int32_t)));
+  job->arenas = std::move(arenas);
+  return job;
+}
+
+// run(program, run, threads) -> Promise<boolean>: false when cancelled
+Napi::Value run(const Napi::CallbackInfo& info) {
+  FieldErrors errors;
+  std::shared_ptr<RunJob> job = read_run(info, &errors);
+  if (!info[2].IsNumber()) errors.add("threads is not a number");
+  if (!errors.ok()) return throw_error(info.Env(), errors.first);
+  const int32_t threads = info[2].As<Napi::Number>().Int32Value();
+  return Environment::of(info.Env()).start(info.Env(), std::move(job), info[1].As<Napi::Object>(), threads);
+}
+
+// runSync(program, run) -> boolean: on the calling thread, images and lanes one after the other
+Napi::Value run_sync(const Napi::CallbackInfo& info) {
+  FieldErrors errors;
+  const std::shared_ptr<RunJob> job = read_run(info, &errors);
+  if (!errors.ok()) return throw_error(info.Env(), errors.first);
+  const ScopedFlushDenormals flush;
+  for (int32_t i = 0; i < job->items; ++i) job->run_item(i, 0, Parallel{});
+  return job->result(info.Env());
+}
+
+// trace(program, run, onRow(op, layer, row, bytes)): one image on the calling thread, every row of every layer
+Napi::Value trace(const Napi::CallbackInfo& info) {
+  FieldErrors errors;
+  const std::shared_ptr<RunJob> job = read_run(info, &errors);
+  if (!info[2].IsFunction()) errors.add("onRow is not a function");
+  if (!errors.ok()) return throw_error(info.Env(), errors.first);
+  Napi::Function on_row = info[2].As<Napi::Function>();
+  RunOptions options;
+  options.on_row_context = &on_row;
+  options.on_row = [](void* context, size_t op, Layer layer, int32_t row, const void* data, size_t bytes) {
+    static constexpr const char* kNames[] = {"stem",     "expand",    "depthwise", "project", "residual",
+                                             "pointwise", "pool", "dense",     "softmax"};
+    const auto& callback = *static_cast<Napi::Function*>(context);
+    const Napi::Env env = callback.Env();
+    const Napi::HandleScope scope(env);
+    callback.Call({Napi::Number::New(env, static_cast<double>(op)),
+                   Napi::String::New(env, kNames[static_cast<size_t>(layer)]), Napi::Number::New(env, row),
+                   Napi::Buffer<uint8_t>::Copy(env, static_cast<const uint8_t*>(data), bytes)});
+  };
+  const ScopedFlushDenormals flush;
+  run_image(*job->bound->model, job->bound->program, job->input, job->arenas[0], options);
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void define_run(Napi::Env env, Napi::Object exports) {
+  exports.Set("packModel", Napi::Function::New(env, pack_model));
+  exports.Set("modelFacts", Napi::Function::New(env, model_facts));
+  exports.Set("stageFacts", Napi::Function::New(env, stage_facts));
+  exports.Set("bindProgram", Napi::Function::New(env, bind_program));
+  exports.Set("run", Napi::Function::New(env, run));
+  exports.Set("runSync", Napi::Function::New(env, run_sync));
+  exports.Set("trace", Napi::Function::New(env, trace));
+}
+
+}  // namespace mobilenetv2

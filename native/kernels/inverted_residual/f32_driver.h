@@ -1,0 +1,233 @@
+// The fused float block for any vector ISA. Include inside S's target region.
+//
+// Output rows are made in strips. Per panel of expanded channels: the strip's new input rows are expanded into the line
+// buffer, and depthwise makes the strip's pixels of those channels while the rows are in the first-level cache. When all
+// panels are done, the strip is projected from full depth, so that no partial sum leaves the registers.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/common.h"
+#include "kernels/kernels.h"
+#include "kernels/simd/f32_depthwise.h"
+#include "kernels/simd/f32_gemm.h"
+#include "kernels/simd/f32_pixels.h"
+
+namespace mobilenetv2 {
+
+template <class S>
+struct F32InvertedResidual {
+  using Gemm = F32Gemm<S>;
+  using Depthwise = F32Depthwise<S>;
+  using Pixels = F32Pixels<S>;
+  static constexpr int32_t kLanes = S::Vec::kLanes;
+  static constexpr int32_t kPanel = Gemm::kPanel;
+
+  static bool supports(const Op& op) {
+    const int32_t stride = op.depthwise.stride;
+    return op.depthwise.kernel == 3 && (stride == 1 || stride == 2) && op.project.kernel == 1 &&
+           (!op.has_expand || op.expand.kernel == 1);
+  }
+
+  static size_t packed_bytes(const Op& op) { return packed_layout(op).bytes; }
+
+  static void pack(const Op& op, uint8_t* packed) {
+    const PackedLayout l = packed_layout(op);
+    auto* base = reinterpret_cast<float*>(packed);
+    const Conv &e = op.expand, &d = op.depthwise, &p = op.project;
+    if (op.has_expand) Gemm::pack(e.weights_f32, e.bias_f32, e.in_channels, e.out_channels, base);
+    Depthwise::pack(d.weights_f32, d.bias_f32, d.out_channels, base + l.depthwise);
+    Gemm::pack(p.weights_f32, p.bias_f32, p.in_channels, p.out_channels, base + l.project);
+  }
+
+  static StageFacts facts(const Op& op, const StageShape& s) {
+    const Layout l = layout(op, s);
+    return {l.bytes, l.strip_rows};
+  }
+
+  static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
+    const Layout l = layout(*args.op, args.shape);
+    for (int32_t y = row_begin; y < row_end; y += l.strip_rows) {
+      strip(args, l, y, std::min(y + l.strip_rows, row_end));
+    }
+  }
+
+ private:
+  struct PackedLayout {
+    size_t depthwise, project, bytes;  // offsets in floats, bytes in bytes
+  };
+
+  static PackedLayout packed_layout(const Op& op) {
+    constexpr size_t kAlign = kAlignment / sizeof(float);
+    PackedLayout l{};
+    if (op.has_expand) l.depthwise = Gemm::packed_floats(op.expand.in_channels, op.expand.out_channels);
+    l.depthwise = (l.depthwise + kAlign - 1) / kAlign * kAlign;
+    l.project = l.depthwise + Depthwise::packed_floats(op.depthwise.out_channels);
+    l.bytes = (l.project + Gemm::packed_floats(op.project.in_channels, op.project.out_channels)) * sizeof(float);
+    return l;
+  }
+
+  // Scratch: byte offsets, and the geometry of the line buffer.
+  struct Layout {
+    int32_t strip_rows;
+    int32_t planes;          // vectors of expanded channels
+    int32_t buffered;        // planes the line buffer holds
+    int32_t capacity, width; // of one plane: padded rows, padded columns
+    size_t plane;            // floats of one plane of the line buffer
+    size_t line, depthwise, pixels, bytes;
+  };
+
+  // Strips of at least this many output pixels keep the tiles full. Where the map is hardly larger, it is one strip:
+  // then the weights, which outgrow the second-level cache there, are read once and the line buffer holds one panel.
+  static constexpr int32_t kStripPixels = 28, kWholePixels = 64;
+
+  static Layout layout(const Op& op, const StageShape& s) {
+    const int32_t stride = op.depthwise.stride;
+    Layout l{};
+    const bool one_strip = s.out_height * s.out_width <= kWholePixels;
+    l.strip_rows = one_strip ? s.out_height : std::min(s.out_height, (kStripPixels + s.out_width - 1) / s.out_width);
+    l.planes = (op.depthwise.out_channels + kLanes - 1) / kLanes;
+    l.buffered = one_strip ? kPanel / kLanes : l.planes;
+    l.capacity = (l.strip_rows - 1) * stride + 3;
+    l.width = std::max(s.pad_left + s.in_width, (s.out_width - 1) * stride + 3);
+    l.plane = static_cast<size_t>(l.capacity) * l.width * kLanes;
+    const int32_t in_rows = std::min(l.capacity, s.in_height);
+    const size_t in_pixels = op.has_expand ? static_cast<size_t>(in_rows) * s.in_width : 0;
+    const size_t out_pixels = static_cast<size_t>(l.strip_rows) * s.out_width;
+    l.line = align_up(Pixels::packed_floats(in_pixels, s.in_channels) * sizeof(float));
+    l.depthwise = l.line + align_up(l.buffered * l.plane * sizeof(float));
+    l.pixels = l.depthwise + align_up(l.planes * out_pixels * kLanes * sizeof(float));
+    l.bytes = l.pixels + align_up(std::max(in_pixels, 2 * out_pixels) * sizeof(float*));
+    return l;
+  }
+
+  static void strip(StageArgs& args, const Layout& l, int32_t row_begin, int32_t row_end) {
+    const Op& op = *args.op;
+    const StageShape& s = args.shape;
+    const int32_t stride = op.depthwise.stride;
+    auto* narrow = reinterpret_cast<float*>(args.scratch);
+    auto* line = reinterpret_cast<float*>(args.scratch + l.line);
+    auto* depthwise = reinterpret_cast<float*>(args.scratch + l.depthwise);
+    auto** pixels = reinterpret_cast<float**>(args.scratch + l.pixels);
+    const auto* packed = reinterpret_cast<const float*>(args.packed);
+    const PackedLayout packed_at = packed_layout(op);
+    const int32_t out_pixels = (row_end - row_begin) * s.out_width;
+
+    // Input rows of this strip, and those among them that the line buffer does not hold yet.
+    const int32_t first = row_begin * stride - s.pad_top;
+    const int32_t end = (row_end - 1) * stride - s.pad_top + 3;
+    const bool keeps = l.buffered == l.planes;
+    const int32_t new_begin = std::max(keeps ? std::max(first, args.next_expanded) : first, 0);
+    const int32_t new_end = std::max(std::min(end, s.in_height), new_begin);
+    const int32_t new_pixels = (new_end - new_begin) * s.in_width;
+    args.next_expanded = std::max(args.next_expanded, new_end);
+
+    PaddedRows rows{line, l.capacity, l.width};
+    if (op.has_expand) {
+      Pixels::pack(args.input, new_begin, new_end, s.in_width, s.in_channels, narrow);
+      for (int32_t y = new_begin, i = 0; y < new_end; ++y) {
+        float* row = rows.row(y + s.pad_top, kLanes) + s.pad_left * kLanes;
+        for (int32_t x = 0; x < s.in_width; ++x) pixels[i++] = row + x * kLanes;
+      }
+    }
+    for (int32_t c = 0; c < op.depthwise.out_channels; c += kPanel) {
+      const int32_t planes = std::min(l.planes - c / kLanes, kPanel / kLanes);
+      const size_t offset = keeps ? c / kLanes * l.plane : 0;
+      for (int32_t p = 0; p < planes; ++p) {
+        rows.base = line + offset + p * l.plane;
+        pad(rows, s, first, end, new_begin, new_end);
+        if (!op.has_expand) copy(args.input, s, c + p * kLanes, new_begin, new_end, rows);
+      }
+      if (op.has_expand) expand(op, l, packed, narrow, new_pixels, c, pixels, offset);
+      for (int32_t p = 0; p < planes; ++p) {
+        rows.base = line + offset + p * l.plane;
+        const size_t plane = c / kLanes + p;
+        const float* weights = packed + packed_at.depthwise + plane * Depthwise::kPacked;
+        float* out = depthwise + plane * out_pixels * kLanes;
+        const Conv& d = op.depthwise;
+        if (stride == 1) {
+          Depthwise::template rows<1>(rows, weights, row_begin, row_end, s.out_width, d.min_f32, d.max_f32, out);
+        } else {
+          Depthwise::template rows<2>(rows, weights, row_begin, row_end, s.out_width, d.min_f32, d.max_f32, out);
+        }
+      }
+    }
+    project(args, packed + packed_at.project, depthwise, row_begin, row_end, pixels);
+  }
+
+  // One panel of expanded channels, from c on, of the packed pixels.
+  static void expand(const Op& op, const Layout& l, const float* packed, const float* narrow, int32_t new_pixels,
+                     int32_t c, float** pixels, size_t offset) {
+    const Conv& e = op.expand;
+    GemmTile t;
+    t.a = narrow;
+    t.group = kLanes;
+    t.group_stride = static_cast<size_t>(new_pixels) * kLanes;
+    t.depth = e.in_channels;
+    t.panel = packed + static_cast<size_t>(e.in_channels + 1) * c;
+    t.out = pixels;
+    t.out_offset = offset;
+    t.vector_stride = l.plane;
+    const int32_t width = Gemm::panel_width(e.out_channels - c);
+    t.channels = width;  // lanes beyond out_channels are zero
+    t.lo = e.min_f32, t.hi = e.max_f32;
+    Gemm::template panel<kLanes>(t, width, new_pixels);
+  }
+
+  static void project(const StageArgs& args, const float* packed, const float* depthwise, int32_t row_begin,
+                      int32_t row_end, float** pixels) {
+    const Op& op = *args.op;
+    const StageShape& s = args.shape;
+    const int32_t out_pixels = (row_end - row_begin) * s.out_width;
+    float** skip = pixels + out_pixels;
+    Pixels::list(args.output, row_begin, row_end, s.out_width, s.out_channels, pixels);
+    if (op.residual.present) Pixels::list(args.input, row_begin, row_end, s.out_width, s.out_channels, skip);
+    GemmTile t;
+    t.a = depthwise;
+    t.group = kLanes;
+    t.group_stride = static_cast<size_t>(out_pixels) * kLanes;
+    t.depth = op.project.in_channels;
+    t.out = pixels;
+    t.vector_stride = kLanes;
+    t.lo = op.project.min_f32, t.hi = op.project.max_f32;
+    t.residual = op.residual.present ? skip : nullptr;
+    t.residual_lo = op.residual.min_f32, t.residual_hi = op.residual.max_f32;
+    Gemm::template all_panels<kLanes>(t, packed, op.project.out_channels, out_pixels);
+  }
+
+  // Zeros around the image: columns of new rows, and whole rows above and below it.
+  static void pad(const PaddedRows& rows, const StageShape& s, int32_t first, int32_t end, int32_t new_begin,
+                  int32_t new_end) {
+    for (int32_t y = first; y < end; ++y) {
+      float* row = rows.row(y + s.pad_top, kLanes);
+      if (y < 0 || y >= s.in_height) {
+        zero(row, rows.width);
+      } else if (y >= new_begin && y < new_end) {
+        zero(row, s.pad_left);
+        const int32_t right = s.pad_left + s.in_width;
+        zero(row + right * kLanes, rows.width - right);
+      }
+    }
+  }
+
+  static void zero(float* out, int32_t vectors) {
+    for (int32_t i = 0; i < vectors; ++i) S::Vec::store(out + i * kLanes, S::Vec::zero());
+  }
+
+  // Without an expansion the line buffer holds the input itself.
+  static void copy(const Rows& input, const StageShape& s, int32_t c, int32_t new_begin, int32_t new_end,
+                   const PaddedRows& rows) {
+    const int32_t used = std::min(s.in_channels - c, kLanes);
+    for (int32_t y = new_begin; y < new_end; ++y) {
+      const float* in = reinterpret_cast<const float*>(input.row(y)) + c;
+      float* out = rows.row(y + s.pad_top, kLanes) + s.pad_left * kLanes;
+      for (int32_t x = 0; x < s.in_width; ++x, in += s.in_channels, out += kLanes) {
+        S::Vec::store(out, S::Vec::load_first(in, used));
+      }
+    }
+  }
+};
+
+}  // namespace mobilenetv2

@@ -1,0 +1,93 @@
+// 3x3 depthwise convolution of one vector of channels over the rows of a line buffer. Include inside S's target region.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mobilenetv2 {
+
+// A ring of rows whose padding is stored, so that taps never look at the image's edge. Rows and columns are counted from
+// the padding's first; pixels are one vector of channels each, and each vector of channels has its own plane.
+struct PaddedRows {
+  float* base = nullptr;
+  int32_t capacity = 0, width = 0;  // rows, pixels
+
+  float* row(int32_t y, int32_t lanes) const {
+    return base + static_cast<size_t>(y % capacity) * static_cast<size_t>(width) * static_cast<size_t>(lanes);
+  }
+};
+
+template <class S>
+struct F32Depthwise {
+  using Vec = typename S::Vec;
+  using Reg = typename Vec::Reg;
+  static constexpr int32_t kLanes = Vec::kLanes;
+  static constexpr int32_t kPacked = 10 * kLanes;  // floats per vector of channels: bias, then 9 taps
+
+  static size_t packed_floats(int32_t channels) {
+    return static_cast<size_t>((channels + kLanes - 1) / kLanes) * kPacked;
+  }
+
+  // weights [tap][channels]; lanes beyond `channels` stay zero.
+  static void pack(const float* weights, const float* bias, int32_t channels, float* packed) {
+    for (int32_t c = 0; c < channels; ++c) {
+      float* out = packed + static_cast<size_t>(c / kLanes) * kPacked + c % kLanes;
+      out[0] = bias[c];
+      for (int32_t tap = 0; tap < 9; ++tap) out[(tap + 1) * kLanes] = weights[static_cast<size_t>(tap) * channels + c];
+    }
+  }
+
+  // Output rows [row_begin, row_end) of `width` pixels each, one after the other from `out`. Columns of the input pass
+  // by one at a time, each adding to the (up to) three outputs it belongs to: every value is loaded once a row.
+  template <int kStride>
+  static void rows(const PaddedRows& in, const float* packed, int32_t row_begin, int32_t row_end, int32_t width,
+                   float min, float max, float* out) {
+    const Reg bias = Vec::load(packed);
+    Reg w[9];
+#pragma GCC unroll 9
+    for (int tap = 0; tap < 9; ++tap) w[tap] = Vec::load(packed + (tap + 1) * kLanes);
+    const Reg lo = Vec::broadcast(min), hi = Vec::broadcast(max);
+    for (int32_t y = row_begin; y < row_end; ++y) {
+      const float* top = in.row(y * kStride, kLanes);
+      const float* middle = in.row(y * kStride + 1, kLanes);
+      const float* bottom = in.row(y * kStride + 2, kLanes);
+      if constexpr (kStride == 1) {
+        Reg previous = column(top, middle, bottom, w, bias);  // has tap column 0
+        top += kLanes, middle += kLanes, bottom += kLanes;
+        Reg current = column(top, middle, bottom, w, bias);
+        previous = column(top, middle, bottom, w + 1, previous);  // has 0 and 1
+        for (int32_t x = 0; x < width - 1; ++x) {
+          top += kLanes, middle += kLanes, bottom += kLanes;
+          const Reg done = column(top, middle, bottom, w + 2, previous);
+          previous = column(top, middle, bottom, w + 1, current);
+          current = column(top, middle, bottom, w, bias);
+          Vec::store(out, Vec::min(Vec::max(done, lo), hi));
+          out += kLanes;
+        }
+        top += kLanes, middle += kLanes, bottom += kLanes;
+        Vec::store(out, Vec::min(Vec::max(column(top, middle, bottom, w + 2, previous), lo), hi));
+        out += kLanes;
+      } else {
+        Reg current = column(top, middle, bottom, w, bias);
+        for (int32_t x = 0; x < width; ++x) {
+          current = column(top + kLanes, middle + kLanes, bottom + kLanes, w + 1, current);
+          top += 2 * kLanes, middle += 2 * kLanes, bottom += 2 * kLanes;
+          const Reg done = column(top, middle, bottom, w + 2, current);
+          current = column(top, middle, bottom, w, bias);  // of the next output; at the row's end it is dropped
+          Vec::store(out, Vec::min(Vec::max(done, lo), hi));
+          out += kLanes;
+        }
+      }
+    }
+  }
+
+ private:
+  // sum + the three taps of one column; w points at the top row's.
+  static Reg column(const float* top, const float* middle, const float* bottom, const Reg* w, Reg sum) {
+    sum = Vec::fma(Vec::load(top), w[0], sum);
+    sum = Vec::fma(Vec::load(middle), w[3], sum);
+    return Vec::fma(Vec::load(bottom), w[6], sum);
+  }
+};
+
+}  // namespace mobilenetv2
