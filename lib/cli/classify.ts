@@ -1,0 +1,101 @@
+import Table from 'cli-table3';
+import type { Command } from 'commander';
+import type { Classification, LoadOptions, PreprocessRecipeName } from '../index.js';
+import { reportError } from './errors.js';
+import { paint, positiveInteger, printable } from './output.js';
+import { downloadProgress } from './progress.js';
+
+interface Options {
+  readonly model: string;
+  readonly labels?: string;
+  readonly top: number;
+  readonly preprocess?: PreprocessRecipeName;
+  readonly threads?: number;
+  readonly json?: true;
+}
+
+export function addClassify(program: Command): void {
+  program
+    .command('classify')
+    .summary('print the most probable labels of images')
+    .description('Prints the most probable labels of each image (JPEG, PNG, WebP, AVIF, GIF or TIFF).')
+    .argument('<image...>', 'image files')
+    .option('-m, --model <model>', 'a name, a .tflite file, a model.json, or a directory with one', 'imagenet')
+    .option('-l, --labels <file>', "text file with one label per line (default: the model's own)")
+    .option('-k, --top <count>', 'how many labels per image', positiveInteger, 5)
+    .option(
+      '-p, --preprocess <recipe>',
+      'tf, torchvision, keras, teachable-machine, nsfwjs or stretch (default: what the model implies)',
+    )
+    .option(
+      '-t, --threads <count>',
+      'at most this many threads (default: as many as the machine gives)',
+      positiveInteger,
+    )
+    .option('--json', 'one JSON object per image and line')
+    .addHelpText(
+      'after',
+      `
+Models by name: imagenet (1001 labels; downloaded once) and nsfwjs (with the npm package of that name).
+
+With --json a line is { "image", "predictions": [{ "index", "label", "probability" }], "ms" }. index is the raw output
+index of the model; label is null without labels; ms is the time from the file's bytes to the labels, decoding included.
+
+Examples:
+  $ mobilenetv2 classify cat.jpg dog.jpg
+  $ mobilenetv2 classify cat.jpg --model nsfwjs --top 1
+  $ mobilenetv2 classify photos/*.jpg --json > labels.jsonl`,
+    )
+    .action(async (images: string[], options: Options) => {
+      process.exitCode = await classify(images, options);
+    });
+}
+
+async function classify(images: readonly string[], options: Options): Promise<number> {
+  const { MobileNetV2 } = await import('../index.js');
+  const progress = await downloadProgress(options.model);
+  const loadOptions: LoadOptions = {
+    onProgress: progress.onProgress,
+    ...(options.labels !== undefined && { labels: options.labels }),
+    ...(options.preprocess !== undefined && { preprocess: options.preprocess }),
+    ...(options.threads !== undefined && { threads: options.threads }),
+  };
+  const model = await MobileNetV2.load(options.model, loadOptions).finally(() => progress.stop());
+  let exitCode = 0;
+  try {
+    for (const image of images) {
+      const started = performance.now();
+      try {
+        const predictions = await model.classify(image, { topK: options.top });
+        const ms = Number((performance.now() - started).toFixed(3));
+        if (options.json) process.stdout.write(`${JSON.stringify({ image, predictions, ms })}\n`);
+        else process.stdout.write(`${table(image, predictions, ms)}\n\n`);
+      } catch (error) {
+        const code = reportError(error, image);
+        exitCode ||= code; // of the first image that failed
+      }
+    }
+  } finally {
+    await model.close();
+  }
+  return exitCode;
+}
+
+function table(image: string, predictions: readonly Classification[], ms: number): string {
+  const out = process.stdout;
+  const rows = new Table({
+    colAligns: ['right', 'left', 'right'],
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+    chars: {
+      ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', mid: '', 'left-mid': '', 'mid-mid': '' },
+      ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', 'right-mid': '' },
+      ...{ left: '', right: '', middle: '' },
+    },
+  });
+  predictions.forEach(({ index, label, probability }, rank) => {
+    const percent = `${(probability * 100).toFixed(1)} %`;
+    const name = label === null ? `class ${index}` : printable(label);
+    rows.push([percent, rank === 0 ? paint(out, 'bold', name) : name, paint(out, 'dim', String(index))]);
+  });
+  return `${paint(out, 'cyan', printable(image))}  ${paint(out, 'dim', `${ms.toFixed(1)} ms`)}\n${rows.toString().replace(/ +$/gm, '')}`;
+}

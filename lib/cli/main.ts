@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addClassify } from './classify.js';
+import { EXIT_CODES_HELP, EXIT_USAGE, reportError } from './errors.js';
+import { addFetch } from './fetch.js';
+import { endQuietlyOnClosedPipe } from './output.js';
+
+/** Runs the command line `argv` (as process.argv) and sets the process's exit code. Never rejects. */
+export async function main(argv: readonly string[]): Promise<void> {
+  endQuietlyOnClosedPipe();
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const program = new Command('mobilenetv2')
+    .description('Classifies images with MobileNetV2: TFLite and TensorFlow.js model files, or a model by name.')
+    .version(manifest.version)
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) =>
+        write(
+          `error [USAGE]: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replace(/\s*\n/g, ' ')}\n`,
+        ),
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ mobilenetv2 classify cat.jpg
+  $ mobilenetv2 classify *.jpg --model model.tflite --labels labels.txt --top 3
+  $ mobilenetv2 classify photo.png --model teachable-machine-export/ --json | jq .predictions[0].label
+  $ mobilenetv2 fetch imagenet --from mobilenet_v2_1.0_224_quant.tflite --labels imagenet_labels.txt
+
+Environment:
+  MOBILENETV2_CACHE    folder that keeps named models (default: the user's cache folder)
+  MOBILENETV2_MIRROR   URL under which named models' files are found instead of their source
+  MOBILENETV2_ISA      strongest instruction set to use: scalar, avx2, avx512vnni, neon, ...
+  NO_COLOR             no colours
+
+${EXIT_CODES_HELP}
+`,
+    );
+  addClassify(program);
+  addFetch(program);
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    // Commander has printed its message; asking for help or the version is no failure.
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+    else process.exitCode = reportError(error);
+  }
+}
