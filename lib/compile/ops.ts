@@ -1,0 +1,185 @@
+/**
+ * ModelSpec -> the operators the engine runs, with all real factors turned into fixed point. Independent of the input
+ * size.
+ */
+import { MobileNetError } from '../errors.js';
+import type { BlockSpec, ConvSpec, DenseSpec, ModelSpec, PoolSpec, Quantization } from '../model-spec.js';
+import { classCount } from '../model-spec.js';
+import type { Dtype, NativeConv, NativeOp, NativePool, NativeResidual, NativeSoftmax } from '../native.js';
+import { activationRange, quantizeMultiplier, toUnsigned } from './quantize.js';
+
+/** An operator, what it is called, and how its 3x3 convolution pads. */
+export interface CompiledOp {
+  readonly name: string;
+  readonly op: NativeOp;
+  readonly padding: 'same' | 'symmetric';
+}
+
+export interface CompiledModel {
+  readonly dtype: Dtype;
+  readonly ops: readonly CompiledOp[];
+  readonly classes: number;
+  /** Of the logits in the engine's unsigned bytes; scale 1, zero point 0 in float. */
+  readonly logits: Quantization;
+}
+
+/** @throws MobileNetError MODEL_UNSUPPORTED when a quantised tensor lacks its scale. */
+export function compileOps(spec: ModelSpec): CompiledModel {
+  const dtype: Dtype = spec.precision === 'float32' ? 'f32' : 'qu8';
+  const lowering = new Lowering(spec.precision === 'int8', dtype);
+  const ops: CompiledOp[] = [];
+  let input = spec.input.quantization;
+  const push = (name: string, op: NativeOp, output: Quantization | null, padding: 'same' | 'symmetric' = 'same') => {
+    ops.push({ name, op, padding });
+    input = output;
+  };
+
+  const stem = lowering.conv(spec.stem, input);
+  if (dtype === 'qu8') stem.inputSigned = spec.precision === 'int8';
+  push(spec.stem.name, { kind: 'stem', dtype, conv: stem }, spec.stem.output, spec.stem.padding);
+  for (const block of spec.blocks) {
+    const op = lowering.block(block, input);
+    push(block.project.name, op, block.residual?.output ?? block.project.output, block.depthwise.padding);
+  }
+  if (spec.head) push(spec.head.name, { kind: 'pointwise', dtype, conv: lowering.conv(spec.head, input) }, spec.head.output);
+  const channels = spec.head?.outChannels ?? spec.blocks.at(-1)?.project.outChannels ?? spec.stem.outChannels;
+  push(spec.pool.name, { kind: 'globalAveragePool', dtype, pool: lowering.pool(spec.pool, channels, input) }, spec.pool.output);
+  for (const dense of spec.classifier) push(dense.conv.name, lowering.dense(dense, input), dense.conv.output);
+
+  const classes = classCount(spec);
+  ops.push({ name: 'softmax', op: { kind: 'softmax', dtype, softmax: lowering.softmax(spec, classes, input) }, padding: 'same' });
+  return { dtype, ops, classes, logits: input ? lowering.unsigned(input, 'logits') : { scale: 1, zeroPoint: 0 } };
+}
+
+class Lowering {
+  constructor(
+    private readonly signed: boolean,
+    private readonly dtype: Dtype,
+  ) {}
+
+  unsigned(q: Quantization | null, name: string): Quantization {
+    if (q === null) throw new MobileNetError('MODEL_UNSUPPORTED', `${name}: a quantised network needs a scale for this tensor`);
+    return toUnsigned(q, this.signed);
+  }
+
+  conv(spec: ConvSpec, input: Quantization | null): NativeConv {
+    const { inChannels, outChannels, kernel, stride, depthwise, weights, name } = spec;
+    const size = { inChannels, outChannels, kernel, stride, depthwise };
+    if (weights.kind === 'float32') {
+      return { ...size, weights: weights.values, bias: weights.bias, ...floatRange(spec.activation) };
+    }
+    const from = this.unsigned(input, `${name} (input)`);
+    const to = this.unsigned(spec.output, name);
+    const multipliers = new Int32Array(outChannels);
+    const shifts = new Int32Array(outChannels);
+    for (let o = 0; o < outChannels; o++) {
+      const scale = weights.scales[weights.scales.length === 1 ? 0 : o] ?? 0;
+      const fixed = quantizeMultiplier(this.realMultiplier(from.scale, scale, to.scale));
+      multipliers[o] = fixed.multiplier;
+      shifts[o] = fixed.shift;
+    }
+    return {
+      ...size,
+      weights: weights.values,
+      bias: weights.bias,
+      weightSigned: weights.values instanceof Int8Array,
+      weightZeroPoint: weights.zeroPoint,
+      multipliers,
+      shifts,
+      inputZeroPoint: from.zeroPoint,
+      outputZeroPoint: to.zeroPoint,
+      inputSigned: false,
+      ...activationRange(spec.activation, to),
+    };
+  }
+
+  /** uint8 files round the product of the two scales to float32 first; int8 files compute in double throughout. */
+  private realMultiplier(input: number, weight: number, output: number): number {
+    return (this.signed ? input * weight : Math.fround(input * weight)) / output;
+  }
+
+  block(block: BlockSpec, input: Quantization | null): NativeOp {
+    const wide = block.expand ? block.expand.output : input;
+    return {
+      kind: 'invertedResidual',
+      dtype: this.dtype,
+      expand: block.expand ? this.conv(block.expand, input) : null,
+      depthwise: this.conv(block.depthwise, wide),
+      project: this.conv(block.project, block.depthwise.output),
+      residual: block.residual ? this.residual(block, block.residual, input) : null,
+    };
+  }
+
+  /** TFLite's 8-bit ADD: both inputs to the common scale 2 max(sa, sb) with 20 more bits, added, and back. */
+  private residual(block: BlockSpec, residual: NonNullable<BlockSpec['residual']>, input: Quantization | null): NativeResidual {
+    if (this.dtype === 'f32') return floatRange('linear');
+    const a = this.unsigned(input, `${residual.name} (input)`);
+    const b = this.unsigned(block.project.output, block.project.name);
+    const to = this.unsigned(residual.output, residual.name);
+    const twiceMax = 2 * Math.max(a.scale, b.scale);
+    const fa = quantizeMultiplier(a.scale / twiceMax);
+    const fb = quantizeMultiplier(b.scale / twiceMax);
+    const fo = quantizeMultiplier(twiceMax / (2 ** 20 * to.scale));
+    return {
+      aZeroPoint: a.zeroPoint,
+      aMultiplier: fa.multiplier,
+      aShift: fa.shift,
+      bZeroPoint: b.zeroPoint,
+      bMultiplier: fb.multiplier,
+      bShift: fb.shift,
+      outputZeroPoint: to.zeroPoint,
+      outputMultiplier: fo.multiplier,
+      outputShift: fo.shift,
+      min: 0,
+      max: 255,
+    };
+  }
+
+  pool(spec: PoolSpec, channels: number, input: Quantization | null): NativePool {
+    if (this.dtype === 'f32') return { channels };
+    const from = this.unsigned(input, `${spec.name} (input)`);
+    const to = this.unsigned(spec.output, spec.name);
+    const factor = quantizeMultiplier(from.scale / to.scale);
+    return {
+      channels,
+      mean: spec.kind === 'mean',
+      bias: this.signed ? 128 : 0,
+      inputZeroPoint: from.zeroPoint,
+      outputZeroPoint: to.zeroPoint,
+      ...factor,
+      min: 0,
+      max: 255,
+    };
+  }
+
+  dense(spec: DenseSpec, input: Quantization | null): NativeOp {
+    const conv = this.conv(spec.conv, input);
+    let realMultiplier = 0;
+    if (spec.conv.weights.kind === 'quantized') {
+      const from = this.unsigned(input, spec.conv.name);
+      const to = this.unsigned(spec.conv.output, spec.conv.name);
+      realMultiplier = (from.scale * (spec.conv.weights.scales[0] ?? 0)) / to.scale;
+    }
+    return { kind: 'dense', dtype: this.dtype, conv, singleRounding: spec.rounding === 'single', realMultiplier };
+  }
+
+  softmax(spec: ModelSpec, classes: number, input: Quantization | null): NativeSoftmax {
+    const beta = spec.softmax.beta;
+    if (this.dtype === 'f32') return { classes, beta };
+    const logits = this.unsigned(input, 'logits');
+    if (spec.softmax.kind === 'float') {
+      return { classes, beta, dequantize: true, logitScale: logits.scale, logitZeroPoint: logits.zeroPoint };
+    }
+    // Q5.26: five integer bits are what exp can still tell from zero.
+    const { multiplier, shift } = quantizeMultiplier(Math.min(Math.fround(beta) * logits.scale * 2 ** 26, 2 ** 31 - 1));
+    const diffMin = -Math.floor((31 * 2 ** 26) / 2 ** shift);
+    return { classes, beta, dequantize: false, multiplier, shift, diffMin };
+  }
+}
+
+function floatRange(activation: 'linear' | 'relu' | 'relu6'): { min: number; max: number } {
+  return {
+    min: activation === 'linear' ? Number.NEGATIVE_INFINITY : 0,
+    max: activation === 'relu6' ? 6 : Number.POSITIVE_INFINITY,
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * CompiledModel + input size + the kernels' tile facts -> Program: which ops run as one row chain, which rows each
+ * thread makes, and where everything lies in the arena. Pure.
+ */
+import type { Dtype, Lane, Program, Stage, StageFacts, StageShape, Step } from '../native.js';
+import { type LiveRange, placeRanges } from './arena.js';
+import { stageShapes } from './geometry.js';
+import type { CompiledModel, CompiledOp } from './ops.js';
+import { type ChainStage, ringRows } from './row-order.js';
+
+/** Asks the kernel that will run op `op` what it needs. */
+export type FactsOf = (op: number, shape: StageShape) => StageFacts;
+
+/** A program and, for people and tests, the buffers its arena is made of. */
+export interface Plan {
+  readonly program: Program;
+  readonly ranges: readonly LiveRange[];
+  readonly offsets: readonly number[];
+}
+
+/** An op with its geometry, facts and position. */
+interface PlannedOp extends ChainStage {
+  readonly index: number;
+  readonly name: string;
+  readonly facts: StageFacts;
+  readonly outputRowBytes: number;
+}
+
+/** Ops [begin, end) that run as one step. */
+interface Cut {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * @param lanes threads that share one image, at least 1.
+ * @throws MobileNetError INVALID_ARGUMENT for an impossible input size.
+ */
+export function planProgram(model: CompiledModel, height: number, width: number, lanes: number, factsOf: FactsOf): Plan {
+  const shapes = stageShapes(model, height, width);
+  const ops = model.ops.map((compiled, i) => plannedOp(compiled, i, shapes[i] as StageShape, model.dtype, factsOf));
+  return new Layout(model, ops, lanes).plan(chooseCuts(ops, lanes));
+}
+
+function plannedOp({ op, name }: CompiledOp, index: number, shape: StageShape, dtype: Dtype, factsOf: FactsOf): PlannedOp {
+  const facts = factsOf(index, shape);
+  const elementBytes = op.kind === 'softmax' || dtype === 'f32' ? 4 : 1;
+  const outputRowBytes = shape.outWidth * shape.outChannels * elementBytes;
+  return { index, name, op, shape, facts, stripRows: facts.stripRows, outputRowBytes };
+}
+
+function outputBytes(op: PlannedOp): number {
+  return op.outputRowBytes * op.shape.outHeight;
+}
+
+/** Pooling and what follows it see the whole image at once; only convolutions chain by rows. */
+function chains(op: PlannedOp): boolean {
+  return op.op.kind === 'stem' || op.op.kind === 'invertedResidual' || op.op.kind === 'pointwise';
+}
+
+/**
+ * Which neighbours to chain: the cuts with the smallest peak and, among those, the most steps (a plain step has no
+ * turns to take). A step's cost is its input, output, rings and scratch; the arena is as large as the largest cost.
+ */
+function chooseCuts(ops: readonly PlannedOp[], lanes: number): Cut[] {
+  interface Best {
+    readonly peak: number;
+    readonly steps: number;
+    readonly cuts: readonly Cut[];
+  }
+  const best: Best[] = [{ peak: 0, steps: 0, cuts: [] }];
+  for (let end = 1; end <= ops.length; end++) {
+    let winner: Best | undefined;
+    for (let begin = end - 1; begin >= 0; begin--) {
+      const stages = ops.slice(begin, end);
+      if (stages.length > 1 && !stages.every(chains)) break;
+      const before = best[begin] as Best;
+      const peak = Math.max(before.peak, stepBytes(stages, begin === 0 ? null : (ops[begin - 1] as PlannedOp), lanes));
+      if (winner === undefined || peak < winner.peak || (peak === winner.peak && before.steps + 1 > winner.steps)) {
+        winner = { peak, steps: before.steps + 1, cuts: [...before.cuts, { begin, end }] };
+      }
+    }
+    best.push(winner as Best);
+  }
+  return [...(best[ops.length] as Best).cuts];
+}
+
+function stepBytes(stages: readonly PlannedOp[], producer: PlannedOp | null, lanes: number): number {
+  const rows = laneRows(stages, lanes);
+  const perLane = stages.reduce((sum, stage, k) => {
+    const ring = k === stages.length - 1 ? 0 : stage.outputRowBytes * (rows.rings[k] as number);
+    return sum + ring + stage.facts.scratchBytes;
+  }, 0);
+  const last = stages[stages.length - 1] as PlannedOp;
+  return (producer ? outputBytes(producer) : 0) + outputBytes(last) + perLane * rows.bounds.length;
+}
+
+/** The rows each lane makes of the last stage, and the rings that suffice for all of them. */
+function laneRows(stages: readonly PlannedOp[], lanes: number) {
+  const last = stages[stages.length - 1] as PlannedOp;
+  const height = last.shape.outHeight;
+  const count = chains(last) ? Math.min(lanes, height) : 1;
+  const bounds = Array.from({ length: count }, (_, i) => ({
+    rowBegin: Math.floor((i * height) / count),
+    rowEnd: Math.floor(((i + 1) * height) / count),
+  }));
+  const rings = bounds
+    .map(({ rowBegin, rowEnd }) => ringRows(stages, rowBegin, rowEnd))
+    .reduce((a, b) => a.map((rows, k) => Math.max(rows, b[k] as number)));
+  return { bounds, rings };
+}
+
+/** Turns cuts into steps with every buffer placed. */
+class Layout {
+  private readonly ranges: LiveRange[] = [];
+
+  constructor(
+    private readonly model: CompiledModel,
+    private readonly ops: readonly PlannedOp[],
+    private readonly lanes: number,
+  ) {}
+
+  plan(cuts: readonly Cut[]): Plan {
+    // First everything is listed, with indices into `ranges` where offsets will be; then placed; then filled in.
+    const outputs = cuts.map(({ end }, step) => this.tensor(this.ops[end - 1] as PlannedOp, step, cuts.length));
+    const drafts = cuts.map((cut, step) => this.draft(cut, step, outputs));
+    const { offsets, bytes } = placeRanges(this.ranges);
+    const at = (range: number) => offsets[range] as number;
+    const steps: Step[] = drafts.map((draft) => ({
+      inputOffset: draft.input === null ? null : at(draft.input),
+      stages: draft.stages,
+      lanes: draft.lanes.map(
+        ({ rowBegin, rowEnd, places }): Lane => ({
+          rowBegin,
+          rowEnd,
+          places: places.map((p) => ({ outputOffset: at(p.output), scratchOffset: p.scratch === null ? 0 : at(p.scratch) })),
+        }),
+      ),
+    }));
+    const program: Program = {
+      dtype: this.model.dtype,
+      arenaBytes: bytes,
+      logitsOffset: at(outputs[cuts.length - 2] as number),
+      probabilitiesOffset: at(outputs[cuts.length - 1] as number),
+      logitScale: this.model.logits.scale,
+      logitZeroPoint: this.model.logits.zeroPoint,
+      steps,
+    };
+    return { program, ranges: this.ranges, offsets };
+  }
+
+  /** A whole tensor, live from the step that makes it to the next; logits and probabilities until the end. */
+  private tensor(op: PlannedOp, step: number, steps: number): number {
+    const to = step >= steps - 2 ? steps - 1 : step + 1;
+    return this.range(op.name, outputBytes(op), step, to);
+  }
+
+  private draft({ begin, end }: Cut, step: number, outputs: readonly number[]) {
+    const stages = this.ops.slice(begin, end);
+    const { bounds, rings } = laneRows(stages, this.lanes);
+    const lanes = bounds.map((rows, lane) => ({
+      ...rows,
+      places: stages.map((stage, k) => ({
+        output:
+          k === stages.length - 1
+            ? (outputs[step] as number)
+            : this.range(`${stage.name} (ring, lane ${lane})`, stage.outputRowBytes * (rings[k] as number), step, step),
+        scratch:
+          stage.facts.scratchBytes === 0
+            ? null
+            : this.range(`${stage.name} (scratch, lane ${lane})`, stage.facts.scratchBytes, step, step),
+      })),
+    }));
+    return {
+      input: step === 0 ? null : (outputs[step - 1] as number),
+      stages: stages.map((stage, k): Stage => ({ op: stage.index, shape: stage.shape, outputRows: rings[k] as number })),
+      lanes,
+    };
+  }
+
+  private range(name: string, bytes: number, from: number, to: number): number {
+    return this.ranges.push({ name, bytes, from, to }) - 1;
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * The native addon: loading it and typing its contract. The only file that does either.
+ *
+ * Everything here is internal. Native errors are plain `Error`s about broken contracts; what a user can cause is
+ * checked, and typed, before it gets here.
+ */
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MobileNetError } from './errors.js';
+import type { PreprocessPlan } from './preprocess.js';
+
+export type Isa = 'scalar' | 'avx2' | 'avxvnni' | 'avx512' | 'avx512vnni' | 'neon' | 'neondot' | 'i8mm';
+
+/** f32: float values. qu8: 8-bit values held as unsigned bytes (an int8 file's are moved by 128). */
+export type Dtype = 'f32' | 'qu8';
+
+/** One convolution; see native/core/op.h for the formula. Arrays are only read while packing. */
+export interface NativeConv {
+  inChannels: number;
+  outChannels: number;
+  kernel: number;
+  stride: number;
+  depthwise: boolean;
+  weights: Float32Array | Uint8Array | Int8Array;
+  bias: Float32Array | Int32Array;
+  /** Clamp of the output, in its own dtype. */
+  min: number;
+  max: number;
+  // What follows is for qu8 only.
+  weightSigned?: boolean;
+  weightZeroPoint?: number;
+  multipliers?: Int32Array;
+  shifts?: Int32Array;
+  inputZeroPoint?: number;
+  outputZeroPoint?: number;
+  /** The caller's input bytes are two's complement (the stem of an int8 file). */
+  inputSigned?: boolean;
+}
+
+export interface NativeResidual {
+  min: number;
+  max: number;
+  aZeroPoint?: number;
+  aMultiplier?: number;
+  aShift?: number;
+  bZeroPoint?: number;
+  bMultiplier?: number;
+  bShift?: number;
+  outputZeroPoint?: number;
+  outputMultiplier?: number;
+  outputShift?: number;
+}
+
+export interface NativePool {
+  channels: number;
+  mean?: boolean;
+  bias?: number;
+  inputZeroPoint?: number;
+  outputZeroPoint?: number;
+  multiplier?: number;
+  shift?: number;
+  min?: number;
+  max?: number;
+}
+
+export interface NativeSoftmax {
+  classes: number;
+  beta: number;
+  dequantize?: boolean;
+  logitScale?: number;
+  logitZeroPoint?: number;
+  multiplier?: number;
+  shift?: number;
+  diffMin?: number;
+}
+
+export type NativeOp = { dtype: Dtype } & (
+  | { kind: 'stem' | 'pointwise'; conv: NativeConv }
+  | {
+      kind: 'invertedResidual';
+      expand: NativeConv | null;
+      depthwise: NativeConv;
+      project: NativeConv;
+      residual: NativeResidual | null;
+    }
+  | { kind: 'globalAveragePool'; pool: NativePool }
+  | { kind: 'dense'; conv: NativeConv; singleRounding: boolean; realMultiplier: number }
+  | { kind: 'softmax'; softmax: NativeSoftmax }
+);
+
+/** Geometry of one stage; input row `y * stride - padTop + ky` is what tap ky of output row y reads. */
+export interface StageShape {
+  inHeight: number;
+  inWidth: number;
+  inChannels: number;
+  outHeight: number;
+  outWidth: number;
+  outChannels: number;
+  padTop: number;
+  padLeft: number;
+}
+
+/** What a plan must give the kernel that runs a stage. */
+export interface StageFacts {
+  scratchBytes: number;
+  /** Output rows the kernel makes per turn. */
+  stripRows: number;
+}
+
+export interface Stage {
+  op: number;
+  shape: StageShape;
+  /** Rows the output keeps: a ring, or the whole height. */
+  outputRows: number;
+}
+
+/** One thread's share of a step, and where its bytes lie in the arena. */
+export interface Lane {
+  rowBegin: number;
+  rowEnd: number;
+  /** One per stage. The last stage's output is the same for all lanes of a step. */
+  places: { outputOffset: number; scratchOffset: number }[];
+}
+
+/**
+ * A row chain: stages that take turns row strip by row strip, all but the last keeping only a ring of rows. A plain
+ * step is a chain of one stage.
+ */
+export interface Step {
+  /** Arena offset of the input tensor; null: the image itself. */
+  inputOffset: number | null;
+  stages: Stage[];
+  lanes: Lane[];
+}
+
+export interface Program {
+  dtype: Dtype;
+  arenaBytes: number;
+  logitsOffset: number;
+  probabilitiesOffset: number;
+  logitScale: number;
+  logitZeroPoint: number;
+  steps: Step[];
+}
+
+declare const handle: unique symbol;
+export type ModelHandle = { readonly [handle]: 'model' };
+export type ProgramHandle = { readonly [handle]: 'program' };
+
+export interface Run {
+  /** `count` images, NHWC, in the program's input type. */
+  input: ArrayBufferView;
+  count: number;
+  /** One per image that may run at the same time; see {@link allocateArena}. */
+  arenas: Uint8Array[];
+  /** count x classes, written. */
+  probabilities: Float32Array;
+  logits?: Float32Array | null;
+  /** Length 1; the run stops at the next row strip once it is not 0. */
+  cancel?: Int32Array | null;
+}
+
+export interface NativeBinding {
+  isas(): { best: Isa; available: Isa[] };
+  kernels(): { name: string; isa: Isa }[];
+  packModel(ops: NativeOp[], isa: Isa): ModelHandle;
+  modelFacts(model: ModelHandle): { isa: Isa; packedBytes: number; kernels: string[] };
+  stageFacts(model: ModelHandle, op: number, shape: StageShape): StageFacts;
+  bindProgram(model: ModelHandle, program: Program): ProgramHandle;
+  /** Off the JavaScript thread. Resolves to false when cancelled. Buffers must not be transferred meanwhile. */
+  run(program: ProgramHandle, run: Run, threads: number): Promise<boolean>;
+  runSync(program: ProgramHandle, run: Run): boolean;
+  trace(
+    program: ProgramHandle,
+    run: Run,
+    onRow: (op: number, layer: string, row: number, bytes: Uint8Array) => void,
+  ): void;
+  /** Crop, resize, normalise and quantise raw pixels into `output`, off the JavaScript thread. */
+  preprocess(plan: PreprocessPlan, pixels: Uint8Array, output: ArrayBufferView, threads: number): Promise<boolean>;
+}
+
+const ALIGNMENT = 64;
+
+/** An arena of `bytes` usable bytes. An ArrayBuffer promises no alignment, so native aligns inside it. */
+export function allocateArena(bytes: number): Uint8Array {
+  return new Uint8Array(bytes + ALIGNMENT);
+}
+
+const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+let loaded: NativeBinding | undefined;
+
+/** @throws MobileNetError NATIVE_UNAVAILABLE naming platform, libc, Node and the remedy. */
+export function native(): NativeBinding {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): NativeBinding {
+  const require = createRequire(import.meta.url);
+  try {
+    const nodeGypBuild = require('node-gyp-build') as (root: string) => NativeBinding;
+    return nodeGypBuild(packageRoot);
+  } catch (cause) {
+    const header = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+    const libc = process.platform === 'linux' ? (header?.header?.glibcVersionRuntime ?? 'musl') : null;
+    throw new MobileNetError(
+      'NATIVE_UNAVAILABLE',
+      `no native addon for ${process.platform}-${process.arch}${libc ? ` (libc ${libc})` : ''}, Node ${process.version}: ` +
+        `looked in ${join(packageRoot, 'build', 'Release')} and ${join(packageRoot, 'prebuilds')}. ` +
+        'Build it with `npm run build` in a clone of the repository (CMake and a C++17 compiler are needed). ' +
+        `Reason: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`,
+      { cause },
+    );
+  }
+}
+
+let chosenIsa: Isa | undefined;
+
+/**
+ * The strongest instruction set that kernels may use: what the CPU has, below the ceiling of MOBILENETV2_ISA.
+ *
+ * @throws MobileNetError ISA_UNAVAILABLE when that variable names a set the CPU lacks, or none.
+ */
+export function isaCeiling(): Isa {
+  chosenIsa ??= resolveIsa(process.env.MOBILENETV2_ISA, native().isas());
+  return chosenIsa;
+}
+
+/** @internal */
+export function resolveIsa(wanted: string | undefined, { best, available }: { best: Isa; available: Isa[] }): Isa {
+  if (wanted === undefined || wanted === '') return best;
+  const found = available.find((isa) => isa === wanted);
+  if (found !== undefined) return found;
+  throw new MobileNetError(
+    'ISA_UNAVAILABLE',
+    `MOBILENETV2_ISA is ${JSON.stringify(wanted)}; this CPU offers ${available.join(', ')}`,
+  );
+}
