@@ -3,6 +3,7 @@
 //   npm test                      everything
 //   npm test -- test/formats      vitest's files whose path contains this; the native tests are left out
 //   npm test -- --no-native       vitest only
+//   npm test -- --no-build        on what is built already
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -53,10 +54,10 @@ function runVitest(args) {
 }
 
 await runScript(() => {
-  const args = process.argv.slice(2);
-  const vitestArgs = args.filter((arg) => arg !== '--no-native');
-  const withNative = args.length === 0;
-  setUp({ nativeTargets: withNative ? ['mobilenetv2', 'native_tests'] : ['mobilenetv2'] });
+  const flags = process.argv.slice(2).filter((arg) => ['--no-native', '--no-build'].includes(arg));
+  const vitestArgs = process.argv.slice(2).filter((arg) => !flags.includes(arg));
+  const withNative = vitestArgs.length === 0 && !flags.includes('--no-native');
+  if (!flags.includes('--no-build')) setUp({ nativeTargets: ['mobilenetv2', ...(withNative ? ['native_tests'] : [])] });
 
   const native = withNative ? runNativeTests() : { passed: 0, failed: 0, skipped: 0 };
   const vitest = runVitest(vitestArgs);
