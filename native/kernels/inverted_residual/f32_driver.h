@@ -1,8 +1,8 @@
 // The fused float block for any vector ISA. Include inside S's target region.
 //
 // Output rows are made in strips. Per panel of expanded channels: the strip's new input rows are expanded into the line
-// buffer, and depthwise makes the strip's pixels of those channels while the rows are in the first-level cache. When all
-// panels are done, the strip is projected from full depth, so that no partial sum leaves the registers.
+// buffer, and depthwise makes the strip's pixels of those channels while the rows are in the first-level cache. When
+// all panels are done, the strip is projected from full depth, so that no partial sum leaves the registers.
 #pragma once
 
 #include <algorithm>
@@ -54,6 +54,10 @@ struct F32InvertedResidual {
     }
   }
 
+  static constexpr Kernel kernel(const char* name, Isa isa) {
+    return {name, OpKind::inverted_residual, Dtype::f32, isa, supports, packed_bytes, pack, facts, run};
+  }
+
  private:
   struct PackedLayout {
     size_t depthwise, project, bytes;  // offsets in floats, bytes in bytes
@@ -72,10 +76,10 @@ struct F32InvertedResidual {
   // Scratch: byte offsets, and the geometry of the line buffer.
   struct Layout {
     int32_t strip_rows;
-    int32_t planes;          // vectors of expanded channels
-    int32_t buffered;        // planes the line buffer holds
-    int32_t capacity, width; // of one plane: padded rows, padded columns
-    size_t plane;            // floats of one plane of the line buffer
+    int32_t planes;           // vectors of expanded channels
+    int32_t buffered;         // planes the line buffer holds
+    int32_t capacity, width;  // of one plane: padded rows, padded columns
+    size_t plane;             // floats of one plane of the line buffer
     size_t line, depthwise, pixels, bytes;
   };
 

@@ -6,8 +6,8 @@
 
 namespace mobilenetv2 {
 
-// A ring of rows whose padding is stored, so that taps never look at the image's edge. Rows and columns are counted from
-// the padding's first; pixels are one vector of channels each, and each vector of channels has its own plane.
+// A ring of rows whose padding is stored, so that taps never look at the image's edge. Rows and columns are counted
+// from the padding's first; pixels are one vector of channels each, and each vector of channels has its own plane.
 struct PaddedRows {
   float* base = nullptr;
   int32_t capacity = 0, width = 0;  // rows, pixels

@@ -95,7 +95,8 @@ struct F32Gemm {
 
   template <int kPixel, size_t... kIndex>
   static constexpr std::array<TileFunction, sizeof...(kIndex)> table(std::index_sequence<kIndex...>) {
-    return {{&tile_of<kPixel, static_cast<int>(kIndex / S::kTileRows + 1), static_cast<int>(kIndex % S::kTileRows + 1)>...}};
+    return {{&tile_of<kPixel, static_cast<int>(kIndex / S::kTileRows + 1),
+                      static_cast<int>(kIndex % S::kTileRows + 1)>...}};
   }
 
   template <int kPixel, int kHalves, int kRows>
@@ -123,8 +124,8 @@ struct F32Gemm {
       const float* end = a + std::min(left, t.group);
       for (; a != end; ++a, w += kWidth) {
         // The next lines of the panel, and at its end the start of the next panel, which lies behind it.
-        __builtin_prefetch(w + 16 * kWidth);
-        if constexpr (kWidth > 16) __builtin_prefetch(w + 16 * kWidth + 16);
+        Vec::prefetch(w + 16 * kWidth);
+        if constexpr (kWidth > 16) Vec::prefetch(w + 16 * kWidth + 16);
         typename Vec::Reg w0;
         if constexpr (kWhole == 1) w0 = Vec::load(w);
         const typename Last::Reg w1 = Last::load(w + kWhole * kLanes);
@@ -136,35 +137,61 @@ struct F32Gemm {
         }
       }
     }
-    const int32_t lanes = t.channels - kWhole * kLanes;  // of the last vector, at least 1
-    const bool whole = lanes == Last::kLanes;
     const auto lo = Vec::broadcast(t.lo), hi = Vec::broadcast(t.hi);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       if constexpr (kWhole == 1) first[r] = Vec::min(Vec::max(first[r], lo), hi);
       last[r] = Last::min(Last::max(last[r], Last::narrow(lo)), Last::narrow(hi));
-      float* out = t.out[r] + t.out_offset;
-      if (whole && !t.residual) {
-        if constexpr (kWhole == 1) Vec::store(out, first[r]);
-        Last::store(out + kWhole * t.vector_stride, last[r]);
+    }
+    const int32_t lanes = t.channels - kWhole * kLanes;  // of the last vector, at least 1
+    if (lanes != Last::kLanes) {
+      // Rare enough to be kept small: by way of memory.
+      float rows[kRows * kWidth];
+      for (int r = 0; r < kRows; ++r) {
+        if constexpr (kWhole == 1) Vec::store(rows + r * kWidth, first[r]);
+        Last::store(rows + r * kWidth + kWhole * kLanes, last[r]);
+      }
+      return finish_partial<kWhole, Last>(t, rows, kRows, lanes);
+    }
+    if (t.residual) {
+      const auto residual_lo = Vec::broadcast(t.residual_lo), residual_hi = Vec::broadcast(t.residual_hi);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const float* skip = t.residual[r] + t.out_offset;
+        if constexpr (kWhole == 1) {
+          first[r] = Vec::min(Vec::max(Vec::add(Vec::load(skip), first[r]), residual_lo), residual_hi);
+        }
+        last[r] = Last::add(Last::load(skip + kWhole * kLanes), last[r]);
+        last[r] = Last::min(Last::max(last[r], Last::narrow(residual_lo)), Last::narrow(residual_hi));
       }
     }
-    if (whole && !t.residual) return;
-    const auto residual_lo = Vec::broadcast(t.residual_lo), residual_hi = Vec::broadcast(t.residual_hi);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       float* out = t.out[r] + t.out_offset;
-      if (t.residual) {
-        const float* skip = t.residual[r] + t.out_offset;
-        if constexpr (kWhole == 1) {
-          first[r] = Vec::add(Vec::load(skip), first[r]);
-          first[r] = Vec::min(Vec::max(first[r], residual_lo), residual_hi);
-        }
-        last[r] = Last::add(Last::load_first(skip + kWhole * kLanes, lanes), last[r]);
-        last[r] = Last::min(Last::max(last[r], Last::narrow(residual_lo)), Last::narrow(residual_hi));
-      }
       if constexpr (kWhole == 1) Vec::store(out, first[r]);
-      Last::store_first(out + kWhole * t.vector_stride, last[r], lanes);
+      Last::store(out + kWhole * t.vector_stride, last[r]);
+    }
+  }
+
+  // The end of a tile whose last vector has only `lanes` channels.
+  template <int kWhole, class Last>
+  static void finish_partial(const GemmTile& t, const float* in, int32_t rows, int32_t lanes) {
+    constexpr int32_t kWidth = kWhole * kLanes + Last::kLanes;
+    const auto lo = Vec::broadcast(t.residual_lo), hi = Vec::broadcast(t.residual_hi);
+    for (int32_t r = 0; r < rows; ++r, in += kWidth) {
+      float* out = t.out[r] + t.out_offset;
+      const float* skip = t.residual ? t.residual[r] + t.out_offset : nullptr;
+      if constexpr (kWhole == 1) {
+        auto x = Vec::load(in);
+        if (skip) x = Vec::min(Vec::max(Vec::add(Vec::load(skip), x), lo), hi);
+        Vec::store(out, x);
+      }
+      auto x = Last::load(in + kWhole * kLanes);
+      if (skip) {
+        x = Last::add(Last::load_first(skip + kWhole * kLanes, lanes), x);
+        x = Last::min(Last::max(x, Last::narrow(lo)), Last::narrow(hi));
+      }
+      Last::store_first(out + kWhole * t.vector_stride, x, lanes);
     }
   }
 };

@@ -34,8 +34,7 @@ struct F32Pixels {
   }
 
   // Addresses of the pixels of rows [row_begin, row_end).
-  static void list(const Rows& rows, int32_t row_begin, int32_t row_end, int32_t width, int32_t channels,
-                   float** out) {
+  static void list(const Rows& rows, int32_t row_begin, int32_t row_end, int32_t width, int32_t channels, float** out) {
     for (int32_t y = row_begin; y < row_end; ++y) {
       float* row = reinterpret_cast<float*>(rows.row(y));
       for (int32_t x = 0; x < width; ++x) *out++ = row + static_cast<size_t>(x) * channels;
