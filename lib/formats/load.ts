@@ -1,0 +1,183 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join, win32 } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, MobileNetError } from '../errors.js';
+import type { ModelSpec, PreprocessRecipeName } from '../model-spec.js';
+import { detectFormat } from './detect.js';
+import { corrupt, naming, unsupported } from './failures.js';
+import { isObject, type JsonObject, parseJson } from './json.js';
+import { MAX_FILE_BYTES, MAX_JSON_BYTES } from './limits.js';
+import { checkLayersModel, readTfjsLayers } from './tfjs-layers.js';
+import { shardPaths } from './tfjs-weights.js';
+import { readTflite } from './tflite.js';
+
+/** A TensorFlow.js layers model in memory. */
+export interface TfjsModelSource {
+  /** model.json: its text, bytes or parsed; or tfjs' ModelArtifacts. */
+  readonly modelJson: object | string | Uint8Array;
+  /** The weight files in the manifest's order, or all of them in one. */
+  readonly weights: Uint8Array | ArrayBuffer | readonly (Uint8Array | ArrayBuffer)[];
+  /** Teachable Machine's metadata.json, parsed: gives labels and the preprocessing recipe. */
+  readonly metadata?: object;
+  readonly labels?: readonly string[];
+  readonly preprocess?: PreprocessRecipeName;
+  /** What to call it in messages. */
+  readonly name?: string;
+}
+
+/**
+ * A path (or file: URL) of a .tflite file, of a TensorFlow.js model.json or of the directory that holds one; the bytes
+ * of a TFLite file; or a TensorFlow.js model in memory.
+ */
+export type ModelSource = string | URL | Uint8Array | ArrayBuffer | TfjsModelSource;
+
+async function kindOf(path: string): Promise<'directory' | 'file'> {
+  try {
+    const info = await stat(path);
+    if (info.isDirectory()) return 'directory';
+    if (!info.isFile()) throw new MobileNetError('INVALID_ARGUMENT', `${path}: is neither a file nor a directory`);
+    if (info.size <= MAX_FILE_BYTES) return 'file';
+    return unsupported(`${path}: ${info.size} bytes, expected a model file of at most ${MAX_FILE_BYTES}`);
+  } catch (error) {
+    if (error instanceof MobileNetError) throw error;
+    throw notFound(path, error);
+  }
+}
+
+function notFound(path: string, error: unknown): MobileNetError {
+  const code = isObject(error) && error.code !== 'ENOENT' ? ` (${String(error.code)})` : '';
+  return new MobileNetError('FILE_NOT_FOUND', `${path}: does not exist or cannot be read${code}`, { cause: error });
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  if ((await kindOf(path)) === 'directory') {
+    throw new MobileNetError('FILE_NOT_FOUND', `${path}: is a directory, expected a file`);
+  }
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw notFound(path, error);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Where a shard lies. model.json is not trusted to name files elsewhere: no absolute paths, no URLs, no "..". (What the
+ * directory's owner links to from inside it is the owner's business: caches do so.)
+ */
+function shardFile(directory: string, path: string): string {
+  const parts = path.split('/');
+  const outside = path === '' || path.includes('\\') || path.includes('\0') || path.includes(':');
+  if (outside || win32.isAbsolute(path) || parts.includes('..')) {
+    corrupt(`weight file ${describe(path)}, expected a path inside the model's directory`);
+  }
+  return join(directory, ...parts);
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  const total = parts.reduce((sum, part) => sum + part.length, 0);
+  if (total > MAX_FILE_BYTES) unsupported(`weight files of ${total} bytes, expected at most ${MAX_FILE_BYTES}`);
+  const all = new Uint8Array(total);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Parses model.json as far as to be sure that it is a layers model. */
+function parseModelJson(bytes: string | Uint8Array, name: string): JsonObject {
+  if (bytes.length > MAX_JSON_BYTES) unsupported(`${name}: ${bytes.length} bytes, expected at most ${MAX_JSON_BYTES}`);
+  const json = parseJson(bytes, name);
+  if (isObject(json) && isObject(json.modelTopology)) return json;
+  throw new MobileNetError('MODEL_FORMAT_UNKNOWN', `${name}: JSON without a modelTopology, so no TensorFlow.js model`);
+}
+
+async function readModelJson(path: string, bytes: Uint8Array): Promise<ModelSpec> {
+  const json = parseModelJson(bytes, path);
+  const directory = dirname(path);
+  const files = naming(path, () => {
+    checkLayersModel(json); // before its shards, which may be large
+    return shardPaths(json).map((shard) => shardFile(directory, shard));
+  });
+  const shards: Uint8Array[] = [];
+  let total = 0;
+  for (const file of files) {
+    const shard = await readBytes(file);
+    total += shard.length;
+    if (total > MAX_FILE_BYTES) unsupported(`${path}: weight files of more than ${MAX_FILE_BYTES} bytes`);
+    shards.push(shard);
+  }
+  const metadataPath = join(directory, 'metadata.json');
+  const metadata = (await exists(metadataPath)) ? parseJson(await readBytes(metadataPath), metadataPath) : null;
+  return readTfjsLayers(json, concatenate(shards), { source: path, metadata });
+}
+
+async function readPath(path: string): Promise<ModelSpec> {
+  if ((await kindOf(path)) === 'directory') {
+    const inside = join(path, 'model.json');
+    if (await exists(inside)) return readModelJson(inside, await readBytes(inside));
+    throw new MobileNetError('FILE_NOT_FOUND', `${path}: the directory holds no model.json`);
+  }
+  const bytes = await readBytes(path);
+  return detectFormat(bytes, path) === 'tflite' ? readTflite(bytes, path) : readModelJson(path, bytes);
+}
+
+function readInMemory(bytes: Uint8Array): ModelSpec {
+  if (detectFormat(bytes, 'model bytes') === 'tflite') return readTflite(bytes, 'model bytes');
+  throw new MobileNetError(
+    'INVALID_ARGUMENT',
+    'model bytes: a JSON file alone, but the weights of a TensorFlow.js model are in other files; pass its path, or ' +
+      '{ modelJson, weights }',
+  );
+}
+
+function asBytes(value: unknown, what: string): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  throw new MobileNetError('INVALID_ARGUMENT', `${what}: expected a Uint8Array or ArrayBuffer, got ${describe(value)}`);
+}
+
+function readTfjsSource(source: TfjsModelSource): ModelSpec {
+  const name = source.name ?? 'TensorFlow.js model';
+  const { modelJson, weights } = source;
+  const isText = typeof modelJson === 'string' || modelJson instanceof Uint8Array;
+  const json = isText ? parseModelJson(modelJson, `${name}: modelJson`) : modelJson;
+  const parts = Array.isArray(weights) ? weights : [weights];
+  return readTfjsLayers(json, concatenate(parts.map((part, i) => asBytes(part, `${name}: weights[${i}]`))), {
+    source: name,
+    metadata: source.metadata,
+    labels: source.labels ?? null,
+    preprocess: source.preprocess ?? null,
+  });
+}
+
+/**
+ * Reads a model of any known format into the normalised description. The bytes of a source in memory must stay as they
+ * are while the result is used: weights may be views of them.
+ *
+ * @throws MobileNetError FILE_NOT_FOUND, INVALID_ARGUMENT, MODEL_FORMAT_UNKNOWN, MODEL_CORRUPT or MODEL_UNSUPPORTED
+ */
+export async function readModel(source: ModelSource): Promise<ModelSpec> {
+  if (typeof source === 'string') return readPath(source);
+  if (source instanceof URL) {
+    if (source.protocol === 'file:') return readPath(fileURLToPath(source));
+    throw new MobileNetError('INVALID_ARGUMENT', `model source: ${source.protocol} URL, expected file:`);
+  }
+  if (source instanceof Uint8Array || source instanceof ArrayBuffer)
+    return readInMemory(asBytes(source, 'model bytes'));
+  if (isObject(source) && 'modelJson' in source && 'weights' in source) return readTfjsSource(source);
+  throw new MobileNetError(
+    'INVALID_ARGUMENT',
+    `model source: ${describe(source)}, expected a path, bytes or { modelJson, weights }`,
+  );
+}
