@@ -4,14 +4,12 @@
 #include <thread>
 
 #include "cpu/float_mode.h"
+#include "cpu/pause.h"
 
 #if defined(__linux__)
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#endif
-#if defined(__SSE2__) || defined(_M_X64)
-#include <immintrin.h>
 #endif
 
 namespace mobilenetv2 {
@@ -30,11 +28,7 @@ class Backoff {
  public:
   void pause() {
     if (++looks_ < kLooksBeforeYield) {
-#if defined(__SSE2__) || defined(_M_X64)
-      _mm_pause();
-#elif defined(__aarch64__)
-      __asm__ volatile("yield");
-#endif
+      cpu_pause();
     } else {
       std::this_thread::yield();
     }
