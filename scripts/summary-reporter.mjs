@@ -15,7 +15,8 @@ export default class SummaryReporter {
         else if (state === 'failed') summary.failed++;
         else {
           summary.skipped++;
-          summary.skips.push(note ?? test.fullName);
+          // A reason is given to skip(), or in the title, where skipIf() can only put it.
+          summary.skips.push(note ?? test.fullName.match(/\(skipped: (.*?)\)( |$)/)?.[1] ?? test.fullName);
         }
       }
     }

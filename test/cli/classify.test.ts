@@ -1,12 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasShared, readSharedJson, shared } from '../support/shared.js';
 import { root, runCli } from './run-cli.js';
 
-const shared = join(root, '../shared');
-const missing = existsSync(shared) ? null : 'needs ../shared (models and images)';
+const missing = hasShared ? null : '../shared, with models and images, is not here';
 const baboon = join(root, 'node_modules/baboon-image/baboon.png');
 
 let directory: string;
@@ -111,10 +111,10 @@ describe('mobilenetv2 classify', () => {
 
   it('names the macaw and the other photos as the goldens do', async ({ skip }) => {
     if (missing) skip(missing);
-    const goldens = JSON.parse(readFileSync(join(shared, 'goldens/goldens.json'), 'utf8'));
-    const labels = join(shared, 'models/imagenet/labels.txt');
-    const model = join(shared, 'models/imagenet/mobilenet_v2_1.0_224_quant.tflite');
-    const images: string[] = goldens.images.map((name: string) => join(shared, 'images', basename(name)));
+    const goldens = readSharedJson<{ images: string[]; models: { uint8: { top1: number[] } } }>('goldens/goldens.json');
+    const labels = shared('models/imagenet/labels.txt');
+    const model = shared('models/imagenet/mobilenet_v2_1.0_224_quant.tflite');
+    const images = goldens.images.map((name) => shared('images', name));
     const result = await runCli(['classify', ...images, '--model', model, '--labels', labels, '--json']);
     expect(result).toMatchObject({ status: 0, stderr: '' });
     const lines = result.stdout

@@ -1,13 +1,14 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { serve } from '../models/http-server.js';
-import { root, runCli } from './run-cli.js';
+import { hasShared, shared } from '../support/shared.js';
+import { runCli } from './run-cli.js';
 
-const shared = join(root, '../shared/models/imagenet');
-const missing = existsSync(shared) ? null : 'needs ../shared/models/imagenet';
+const published = shared('models/imagenet');
+const missing = hasShared ? null : '../shared, with models, is not here';
 const modelFile = 'mobilenet_v2_1.0_224_quant.tflite';
 const labelsFile = 'imagenet_labels.txt';
 
@@ -34,7 +35,7 @@ function filesInCache(): string[] {
 
 const publishedFiles: RequestListener = (request, response) => {
   const name = request.url?.slice(1) === labelsFile ? 'labels.txt' : modelFile;
-  response.end(readFileSync(join(shared, name)));
+  response.end(readFileSync(join(published, name)));
 };
 
 describe('mobilenetv2 fetch', () => {
@@ -48,7 +49,7 @@ describe('mobilenetv2 fetch', () => {
       stdout: `model   ${model}\nlabels  ${labels}\n`,
       stderr: 'downloading imagenet (3.6 MB)\n',
     });
-    expect(readFileSync(model).equals(readFileSync(join(shared, modelFile)))).toBe(true);
+    expect(readFileSync(model).equals(readFileSync(join(published, modelFile)))).toBe(true);
 
     await server?.close();
     const again = await runCli(['fetch', 'imagenet'], {
@@ -72,7 +73,7 @@ describe('mobilenetv2 fetch', () => {
 
   it('takes local copies without a network', async ({ skip }) => {
     if (missing) skip(missing);
-    const copies = ['--from', join(shared, modelFile), '--labels', join(shared, 'labels.txt')];
+    const copies = ['--from', join(published, modelFile), '--labels', join(published, 'labels.txt')];
     const result = await fetchFrom((_, response) => response.destroy(), ...copies);
     expect(result).toMatchObject({ status: 0, stderr: '' });
     expect(filesInCache().length).toBe(2);

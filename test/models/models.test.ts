@@ -1,15 +1,15 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cacheDirectory, type FetchOptions, fetchModel, isModelName, modelNames } from '../../lib/models.js';
+import { hasShared, shared } from '../support/shared.js';
 import { serve } from './http-server.js';
 
-const shared = fileURLToPath(new URL('../../../shared/models/imagenet/', import.meta.url));
+const published = shared('models/imagenet');
 const modelFile = 'mobilenet_v2_1.0_224_quant.tflite';
 const labelsFile = 'imagenet_labels.txt';
-const missing = existsSync(shared) ? false : 'needs ../shared/models/imagenet';
+const missing = hasShared ? null : '../shared, with models, is not here';
 
 let directory: string;
 beforeEach(() => {
@@ -26,7 +26,7 @@ async function mirror() {
   const server = await serve((request, response) => {
     const name = request.url?.slice(1) ?? '';
     asked.push(name);
-    response.end(readFileSync(join(shared, name === labelsFile ? 'labels.txt' : name)));
+    response.end(readFileSync(join(published, name === labelsFile ? 'labels.txt' : name)));
   });
   return { ...server, asked };
 }
@@ -67,8 +67,8 @@ async function fetchAll(options: FetchOptions) {
   if (fetched.kind !== 'files') throw new Error('imagenet must be files');
   expect(fetched.preprocess).toBe('tf');
   // Buffers, because vitest compares typed arrays element by element.
-  expect(Buffer.from(fetched.model.bytes).equals(readFileSync(join(shared, modelFile)))).toBe(true);
-  expect(Buffer.from(fetched.labels?.bytes ?? []).equals(readFileSync(join(shared, 'labels.txt')))).toBe(true);
+  expect(Buffer.from(fetched.model.bytes).equals(readFileSync(join(published, modelFile)))).toBe(true);
+  expect(Buffer.from(fetched.labels?.bytes ?? []).equals(readFileSync(join(published, 'labels.txt')))).toBe(true);
 }
 
 describe('fetching imagenet', () => {
@@ -137,9 +137,13 @@ describe('fetching imagenet', () => {
 
   it('takes local copies, and leaves labels alone when told to', async ({ skip }) => {
     if (missing) skip(missing);
-    const model = await fetchModel('imagenet', { cacheDir: directory, from: join(shared, modelFile), labels: false });
+    const model = await fetchModel('imagenet', {
+      cacheDir: directory,
+      from: join(published, modelFile),
+      labels: false,
+    });
     expect(model).toMatchObject({ kind: 'files', labels: null });
-    const both = { cacheDir: directory, from: join(shared, modelFile), labelsFrom: join(shared, 'labels.txt') };
+    const both = { cacheDir: directory, from: join(published, modelFile), labelsFrom: join(published, 'labels.txt') };
     expect(await fetchModel('imagenet', both)).toMatchObject({
       labels: { path: join(directory, 'imagenet', labelsFile) },
     });
