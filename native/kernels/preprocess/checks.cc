@@ -37,7 +37,7 @@ const char* check_preprocess(const PreprocessArgs& args) {
   if ((args.out_f32 != nullptr) == (args.out_u8 != nullptr)) return "exactly one output is needed";
   if (args.resize == Resize::pillow && (args.out_f32 ? args.table_f32 == nullptr : args.table_u8 == nullptr))
     return "the table of the output's type is missing";
-  if (args.pixels == nullptr || args.scratch == nullptr) return "pixels or scratch are missing";
+  if (args.pixels == nullptr) return "pixels are missing";
   return nullptr;
 }
 
