@@ -47,8 +47,8 @@ inline constexpr int32_t kMaxImageSide = 1 << 20;
 // Sides of the resized box: a thin image may be blown up far beyond the window that is kept.
 inline constexpr int32_t kMaxResizedSide = 1 << 30;
 
-// What is wrong with the arguments, or null. Looks at all but scratch, whose size is only known afterwards; that pixels,
-// output, table and scratch are long enough is the caller's to know.
+// What is wrong with the arguments, or null. Looks at all but scratch, whose size is only known afterwards; that
+// pixels, output, table and scratch are long enough is the caller's to know.
 const char* check_preprocess(const PreprocessArgs& args);
 
 // For checked arguments. Pillow's filter takes the weights of every output column and, horizontal pass first, a ring of
