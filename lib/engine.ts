@@ -6,17 +6,45 @@ import { type CompiledModel, compileOps } from './compile/ops.js';
 import { type Plan, planProgram } from './compile/program.js';
 import { MobileNetError } from './errors.js';
 import type { ModelSpec } from './model-spec.js';
-import { allocateArena, type Isa, isaCeiling, type ModelHandle, type NativeBinding, native, type ProgramHandle } from './native.js';
+import {
+  allocateArena,
+  type Isa,
+  isaCeiling,
+  type ModelHandle,
+  type NativeBinding,
+  native,
+  type ProgramHandle,
+} from './native.js';
+import { ThreadShares } from './thread-shares.js';
 
-/** A program that native has accepted. */
-export interface BoundProgram {
+/** A program that native has accepted, and the arenas that no run uses at the moment. */
+interface BoundProgram {
   readonly plan: Plan;
   readonly handle: ProgramHandle;
-  /** Arenas that no run uses at the moment. */
   readonly idleArenas: Uint8Array[];
 }
 
-/** Input sizes whose programs and arenas are kept. */
+export interface EngineRun {
+  readonly height: number;
+  readonly width: number;
+  /** `count` images, NHWC, in the network's input type. */
+  readonly input: ArrayBufferView;
+  readonly count: number;
+  /** count x classes, written. */
+  readonly probabilities: Float32Array;
+  readonly logits?: Float32Array | null;
+  /** Length 1; set to 1 to stop. */
+  readonly cancel?: Int32Array;
+}
+
+export interface EngineOptions {
+  /** Most threads at a time. */
+  readonly threads: number;
+  /** The strongest instruction set kernels may use. Default: what the CPU and MOBILENETV2_ISA allow. */
+  readonly isa?: Isa;
+}
+
+/** Programs (input sizes x thread counts) whose arenas are kept. */
 const MAX_PROGRAMS = 4;
 
 export class Engine {
@@ -24,14 +52,15 @@ export class Engine {
   readonly facts: { readonly isa: Isa; readonly packedBytes: number; readonly kernels: readonly string[] };
   readonly #native: NativeBinding;
   readonly #model: ModelHandle;
-  readonly #programs = new Map<string, BoundProgram>();
+  readonly #shares: ThreadShares;
+  readonly #programs = new Map<string, BoundProgram>(); // youngest last
+  #arenaBytes = 0;
+  #highWaterBytes = 0;
 
-  /**
-   * @param isa the strongest instruction set kernels may use.
-   * @throws MobileNetError MODEL_UNSUPPORTED when the file's numbers leave the range the engine computes in.
-   */
-  constructor(spec: ModelSpec, isa: Isa = isaCeiling()) {
+  /** @throws MobileNetError MODEL_UNSUPPORTED when the file's numbers leave the range the engine computes in. */
+  constructor(spec: ModelSpec, { threads, isa = isaCeiling() }: EngineOptions) {
     this.#native = native();
+    this.#shares = new ThreadShares(threads);
     this.compiled = compileOps(spec);
     try {
       this.#model = this.#native.packModel(
@@ -44,69 +73,105 @@ export class Engine {
     this.facts = this.#native.modelFacts(this.#model);
   }
 
-  /** The program for one input size, planned once. */
-  program(height: number, width: number, lanes: number): BoundProgram {
+  get threads(): number {
+    return this.#shares.total;
+  }
+
+  /** Most arena bytes held at a time. */
+  get highWaterBytes(): number {
+    return this.#highWaterBytes;
+  }
+
+  /** How an image of one size runs on `lanes` threads. */
+  plan(height: number, width: number, lanes = 1): Plan {
+    return this.#program(height, width, lanes).plan;
+  }
+
+  /**
+   * Runs `count` images of one size: image by image on as many threads as are free or, with threads to spare, each
+   * image on several. Resolves to false when cancelled.
+   */
+  async run(io: EngineRun): Promise<boolean> {
+    const share = await this.#shares.acquire(this.threads);
+    try {
+      if (io.cancel?.[0]) return false;
+      const images = Math.min(share, io.count);
+      const program = this.#program(io.height, io.width, Math.floor(share / images));
+      return await this.#withArenas(program, images, (arenas) =>
+        this.#native.run(program.handle, { ...io, arenas }, share),
+      );
+    } finally {
+      this.#shares.release(share);
+    }
+  }
+
+  /** One image on the calling thread; `onRow` sees every row of every layer that scalar kernels make. */
+  trace(
+    height: number,
+    width: number,
+    input: ArrayBufferView,
+    onRow: (op: number, layer: string, row: number, bytes: Uint8Array) => void,
+  ): Promise<Float32Array> {
+    const program = this.#program(height, width, 1);
+    const probabilities = new Float32Array(this.compiled.classes);
+    return this.#withArenas(program, 1, async (arenas) => {
+      this.#native.trace(program.handle, { input, count: 1, arenas, probabilities }, onRow);
+      return probabilities;
+    });
+  }
+
+  /** Frees the packed weights and the arenas. Nothing may run, now or later. */
+  release(): void {
+    this.#programs.clear();
+    this.#native.releaseModel(this.#model);
+  }
+
+  /** Planned once per input size and lane count. */
+  #program(height: number, width: number, lanes: number): BoundProgram {
     const key = `${height}x${width}x${lanes}`;
-    const known = this.#programs.get(key);
+    const program = this.#programs.get(key) ?? this.#bind(height, width, lanes);
     this.#programs.delete(key);
-    const program = known ?? this.#plan(height, width, lanes);
-    this.#programs.set(key, program); // youngest last
-    for (const oldest of this.#programs.keys()) {
+    this.#programs.set(key, program);
+    for (const [oldest, { idleArenas }] of this.#programs) {
       if (this.#programs.size <= MAX_PROGRAMS) break;
       this.#programs.delete(oldest);
+      this.#arenaBytes -= totalBytes(idleArenas);
     }
     return program;
   }
 
-  #plan(height: number, width: number, lanes: number): BoundProgram {
+  #bind(height: number, width: number, lanes: number): BoundProgram {
     const plan = planProgram(this.compiled, height, width, lanes, (op, shape) =>
       this.#native.stageFacts(this.#model, op, shape),
     );
     return { plan, handle: this.#native.bindProgram(this.#model, plan.program), idleArenas: [] };
   }
 
-  /**
-   * Runs `count` images; see {@link NativeBinding.run} for the buffers. Resolves to false when cancelled.
-   *
-   * @param threads at most this many images at a time, and so this many arenas.
-   */
-  async run(
-    program: BoundProgram,
-    io: { input: ArrayBufferView; count: number; probabilities: Float32Array; logits?: Float32Array | null; cancel?: Int32Array },
-    threads: number,
-  ): Promise<boolean> {
-    const arenas = this.#takeArenas(program, Math.min(threads, io.count));
-    const done = await this.#native.run(program.handle, { ...io, arenas }, threads);
-    // Kept for the next run, never more than can run at a time.
-    const room = Math.max(threads - program.idleArenas.length, 0);
-    program.idleArenas.push(...arenas.slice(0, room));
-    return done;
-  }
-
-  /** One image on the calling thread; `onRow` sees every row of every layer that scalar kernels make. */
-  trace(
-    program: BoundProgram,
-    input: ArrayBufferView,
-    onRow: (op: number, layer: string, row: number, bytes: Uint8Array) => void,
-  ): Float32Array {
-    const probabilities = new Float32Array(this.compiled.classes);
-    const arenas = this.#takeArenas(program, 1);
-    this.#native.trace(program.handle, { input, count: 1, arenas, probabilities }, onRow);
-    program.idleArenas.push(...arenas);
-    return probabilities;
-  }
-
-  #takeArenas(program: BoundProgram, count: number): Uint8Array[] {
+  async #withArenas<T>(program: BoundProgram, count: number, use: (arenas: Uint8Array[]) => Promise<T>): Promise<T> {
     const arenas = program.idleArenas.splice(0, count);
-    while (arenas.length < count) arenas.push(allocateArena(program.plan.program.arenaBytes));
-    return arenas;
+    while (arenas.length < count) {
+      const arena = allocateArena(program.plan.program.arenaBytes);
+      arenas.push(arena);
+      this.#arenaBytes += arena.byteLength;
+    }
+    this.#highWaterBytes = Math.max(this.#highWaterBytes, this.#arenaBytes);
+    try {
+      return await use(arenas);
+    } finally {
+      const kept = [...this.#programs.values()].includes(program);
+      if (kept) program.idleArenas.push(...arenas);
+      else this.#arenaBytes -= totalBytes(arenas);
+    }
   }
+}
+
+function totalBytes(arenas: readonly Uint8Array[]): number {
+  return arenas.reduce((sum, arena) => sum + arena.byteLength, 0);
 }
 
 /** Native counts ops; people know layers by name. */
 function explain(cause: unknown, compiled: CompiledModel): string {
   const text = cause instanceof Error ? cause.message : String(cause);
-  const index = /^op (\d+): /.exec(text);
-  const name = index ? compiled.ops[Number(index[1])]?.name : undefined;
-  return name === undefined ? text : `layer ${name}: ${text.slice((index as RegExpExecArray)[0].length)}`;
+  const match = /^op (\d+): (.*)$/.exec(text);
+  return match ? `layer ${compiled.ops[Number(match[1])]?.name}: ${match[2]}` : text;
 }

@@ -166,6 +166,8 @@ export interface NativeBinding {
   kernels(): { name: string; isa: Isa }[];
   packModel(ops: NativeOp[], isa: Isa): ModelHandle;
   modelFacts(model: ModelHandle): { isa: Isa; packedBytes: number; kernels: string[] };
+  /** Lets go of the packed weights; runs that are under way keep them. */
+  releaseModel(model: ModelHandle): void;
   stageFacts(model: ModelHandle, op: number, shape: StageShape): StageFacts;
   bindProgram(model: ModelHandle, program: Program): ProgramHandle;
   /** Off the JavaScript thread. Resolves to false when cancelled. Buffers must not be transferred meanwhile. */

@@ -17,5 +17,8 @@
   "native/binding/jobs.cc",
   "native/binding/read_ops.cc",
   "native/binding/read_program.cc",
-  "native/binding/run.cc"
+  "native/binding/run.cc",
+  "native/binding/preprocess.cc",
+  "native/kernels/preprocess/checks.cc",
+  "native/kernels/preprocess/reference.cc"
 ]}}

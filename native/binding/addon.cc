@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "binding/jobs.h"
+#include "binding/preprocess.h"
 #include "binding/run.h"
 #include "cpu/isa.h"
 #include "kernels/registry.h"
@@ -40,6 +41,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isas", Napi::Function::New(env, isas));
   exports.Set("kernels", Napi::Function::New(env, kernels));
   define_run(env, exports);
+  define_preprocess(env, exports);
   return exports;
 }
 

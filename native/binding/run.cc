@@ -15,10 +15,17 @@ Napi::Value throw_error(Napi::Env env, const std::string& text) {
   return env.Undefined();
 }
 
-// A handle is an External; its tag keeps one kind from being passed for another.
+// A handle is an External; its tag keeps one kind from being passed for another. The garbage collector is told of the
+// memory behind it.
 template <typename T>
 struct Handle {
   std::shared_ptr<const T> shared;
+  int64_t bytes = 0;
+
+  void release(Napi::Env env) {
+    if (shared != nullptr) Napi::MemoryManagement::AdjustExternalMemory(env, -bytes);
+    shared = nullptr;
+  }
 };
 
 constexpr napi_type_tag kModelTag = {0x6d6f62696c656e65, 0x7476326d6f64656c};
@@ -30,9 +37,14 @@ struct BoundProgram {
 };
 
 template <typename T>
-Napi::Value make_handle(Napi::Env env, std::shared_ptr<const T> shared, const napi_type_tag& tag) {
-  auto external = Napi::External<Handle<T>>::New(env, new Handle<T>{std::move(shared)},
-                                                 [](Napi::Env, Handle<T>* handle) { delete handle; });
+Napi::Value make_handle(Napi::Env env, std::shared_ptr<const T> shared, size_t bytes, const napi_type_tag& tag) {
+  const auto counted = static_cast<int64_t>(bytes);
+  Napi::MemoryManagement::AdjustExternalMemory(env, counted);
+  auto external = Napi::External<Handle<T>>::New(env, new Handle<T>{std::move(shared), counted},
+                                                 [](Napi::Env env, Handle<T>* handle) {
+                                                   handle->release(env);
+                                                   delete handle;
+                                                 });
   napi_type_tag_object(env, external, &tag);
   return external;
 }
@@ -63,7 +75,8 @@ Napi::Value pack_model(const Napi::CallbackInfo& info) {
   Status status;
   std::shared_ptr<const PackedModel> model = PackedModel::pack(std::move(ops), ceiling, &status);
   if (model == nullptr) return throw_error(info.Env(), status.error);
-  return make_handle<PackedModel>(info.Env(), std::move(model), kModelTag);
+  const size_t bytes = model->packed_bytes();
+  return make_handle<PackedModel>(info.Env(), std::move(model), bytes, kModelTag);
 }
 
 // modelFacts(model) -> { isa, packedBytes, kernels }
@@ -78,6 +91,14 @@ Napi::Value model_facts(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < model->op_count(); ++i) kernels.Set(i, model->kernel(i).name);
   facts.Set("kernels", kernels);
   return facts;
+}
+
+// releaseModel(model): what still runs keeps its share
+Napi::Value release_model(const Napi::CallbackInfo& info) {
+  if (read_handle<PackedModel>(info[0], kModelTag) == nullptr) return throw_error(info.Env(), "not a model");
+  auto* handle = info[0].As<Napi::External<Handle<PackedModel>>>().Data();
+  handle->release(info.Env());
+  return info.Env().Undefined();
 }
 
 // stageFacts(model, op, shape) -> { scratchBytes, stripRows }
@@ -106,7 +127,7 @@ Napi::Value bind_program(const Napi::CallbackInfo& info) {
   if (!errors.ok()) return throw_error(info.Env(), errors.first);
   const Status status = check_program(bound->program, *bound->model);
   if (!status.ok()) return throw_error(info.Env(), status.error);
-  return make_handle<BoundProgram>(info.Env(), std::move(bound), kProgramTag);
+  return make_handle<BoundProgram>(info.Env(), std::move(bound), 0, kProgramTag);
 }
 
 class RunJob final : public AsyncJob {
@@ -238,6 +259,7 @@ Napi::Value trace(const Napi::CallbackInfo& info) {
 void define_run(Napi::Env env, Napi::Object exports) {
   exports.Set("packModel", Napi::Function::New(env, pack_model));
   exports.Set("modelFacts", Napi::Function::New(env, model_facts));
+  exports.Set("releaseModel", Napi::Function::New(env, release_model));
   exports.Set("stageFacts", Napi::Function::New(env, stage_facts));
   exports.Set("bindProgram", Napi::Function::New(env, bind_program));
   exports.Set("run", Napi::Function::New(env, run));

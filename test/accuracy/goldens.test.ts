@@ -34,11 +34,10 @@ function inputFor(spec: ModelSpec, bytes: Uint8Array): ArrayBufferView {
 }
 
 async function run(spec: ModelSpec, isa: Isa, input: ArrayBufferView, count: number, threads: number) {
-  const engine = new Engine(spec, isa);
+  const engine = new Engine(spec, { isa, threads });
   const probabilities = new Float32Array(count * CLASSES);
   const logits = new Float32Array(count * CLASSES);
-  const lanes = Math.max(1, Math.floor(threads / count));
-  expect(await engine.run(engine.program(SIZE, SIZE, lanes), { input, count, probabilities, logits }, threads)).toBe(true);
+  expect(await engine.run({ height: SIZE, width: SIZE, input, count, probabilities, logits })).toBe(true);
   return { probabilities, logits };
 }
 
@@ -73,15 +72,15 @@ describe.skipIf(!hasShared)(`goldens${needsShared}`, () => {
       expect(Buffer.compare(gotOne, wantLogits.subarray(parrot * CLASSES, (parrot + 1) * CLASSES))).toBe(0);
     });
 
-    it(`${precision} layers of the scalar reference, bit for bit`, () => {
+    it(`${precision} layers of the scalar reference, bit for bit`, async () => {
       const layers = readSharedJson<LayerGolden[]>('goldens', `parrot_${precision}_layers.json`);
       const want = readShared('goldens', `parrot_${precision}_layers.bin`);
       const spec = readModel(golden);
-      const engine = new Engine(spec, 'scalar');
+      const engine = new Engine(spec, { isa: 'scalar', threads: 1 });
       const rows = new Map<string, Buffer[]>();
       const parrot = goldens.images.indexOf('parrot.jpg');
       const input = inputFor(spec, inputs.subarray(parrot * IMAGE_BYTES, (parrot + 1) * IMAGE_BYTES));
-      engine.trace(engine.program(SIZE, SIZE, 1), input, (op, layer, row, bytes) => {
+      await engine.trace(SIZE, SIZE, input, (op, layer, row, bytes) => {
         const key = `${op} ${layer}`;
         const list = rows.get(key) ?? [];
         if (list.length === 0) rows.set(key, list);

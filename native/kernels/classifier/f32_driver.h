@@ -21,7 +21,7 @@ struct F32Dense {
 
   static void pack(const Op& op, uint8_t* packed) {
     const Conv& c = op.dense.conv;
-    Gemm::pack(c.weights_f32, c.bias_f32, c.in_channels, c.out_channels, reinterpret_cast<float*>(packed));
+    Gemm::pack(c, c.in_channels, reinterpret_cast<float*>(packed));
   }
 
   static StageFacts facts(const Op&, const StageShape&) { return {}; }

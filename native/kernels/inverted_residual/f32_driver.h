@@ -31,15 +31,19 @@ struct F32InvertedResidual {
            (!op.has_expand || op.expand.kernel == 1);
   }
 
-  static size_t packed_bytes(const Op& op) { return packed_layout(op).bytes; }
+  // Packed in the order of use: per panel its expand weights and its vectors' depthwise weights, then all of project.
+  static size_t packed_bytes(const Op& op) {
+    return (project_offset(op) + Gemm::packed_floats(op.project.in_channels, op.project.out_channels)) * sizeof(float);
+  }
 
   static void pack(const Op& op, uint8_t* packed) {
-    const PackedLayout l = packed_layout(op);
-    auto* base = reinterpret_cast<float*>(packed);
-    const Conv &e = op.expand, &d = op.depthwise, &p = op.project;
-    if (op.has_expand) Gemm::pack(e.weights_f32, e.bias_f32, e.in_channels, e.out_channels, base);
-    Depthwise::pack(d.weights_f32, d.bias_f32, d.out_channels, base + l.depthwise);
-    Gemm::pack(p.weights_f32, p.bias_f32, p.in_channels, p.out_channels, base + l.project);
+    auto* out = reinterpret_cast<float*>(packed);
+    for (int32_t c = 0; c < op.depthwise.out_channels; c += kPanel) {
+      if (op.has_expand) out = Gemm::pack_panel(op.expand, op.expand.in_channels, c, out);
+      const int32_t end = std::min(c + kPanel, op.depthwise.out_channels);
+      for (int32_t v = c; v < end; v += kLanes) out = Depthwise::pack(op.depthwise, v, out);
+    }
+    Gemm::pack(op.project, op.project.in_channels, out);
   }
 
   static StageFacts facts(const Op& op, const StageShape& s) {
@@ -59,18 +63,11 @@ struct F32InvertedResidual {
   }
 
  private:
-  struct PackedLayout {
-    size_t depthwise, project, bytes;  // offsets in floats, bytes in bytes
-  };
-
-  static PackedLayout packed_layout(const Op& op) {
-    constexpr size_t kAlign = kAlignment / sizeof(float);
-    PackedLayout l{};
-    if (op.has_expand) l.depthwise = Gemm::packed_floats(op.expand.in_channels, op.expand.out_channels);
-    l.depthwise = (l.depthwise + kAlign - 1) / kAlign * kAlign;
-    l.project = l.depthwise + Depthwise::packed_floats(op.depthwise.out_channels);
-    l.bytes = (l.project + Gemm::packed_floats(op.project.in_channels, op.project.out_channels)) * sizeof(float);
-    return l;
+  // Floats before the project weights.
+  static size_t project_offset(const Op& op) {
+    const int32_t wide = op.depthwise.out_channels;
+    const size_t vectors = static_cast<size_t>((wide + kLanes - 1) / kLanes);
+    return (op.has_expand ? Gemm::packed_floats(op.expand.in_channels, wide) : 0) + vectors * Depthwise::kPacked;
   }
 
   // Scratch: byte offsets, and the geometry of the line buffer.
@@ -116,7 +113,6 @@ struct F32InvertedResidual {
     auto* depthwise = reinterpret_cast<float*>(args.scratch + l.depthwise);
     auto** pixels = reinterpret_cast<float**>(args.scratch + l.pixels);
     const auto* packed = reinterpret_cast<const float*>(args.packed);
-    const PackedLayout packed_at = packed_layout(op);
     const int32_t out_pixels = (row_end - row_begin) * s.out_width;
 
     // Input rows of this strip, and those among them that the line buffer does not hold yet.
@@ -144,25 +140,24 @@ struct F32InvertedResidual {
         pad(rows, s, first, end, new_begin, new_end);
         if (!op.has_expand) copy(args.input, s, c + p * kLanes, new_begin, new_end, rows);
       }
-      if (op.has_expand) expand(op, l, packed, narrow, new_pixels, c, pixels, offset);
+      if (op.has_expand) packed = expand(op, l, packed, narrow, new_pixels, c, pixels, offset);
       for (int32_t p = 0; p < planes; ++p) {
         rows.base = line + offset + p * l.plane;
-        const size_t plane = c / kLanes + p;
-        const float* weights = packed + packed_at.depthwise + plane * Depthwise::kPacked;
-        float* out = depthwise + plane * out_pixels * kLanes;
+        float* out = depthwise + static_cast<size_t>(c / kLanes + p) * out_pixels * kLanes;
         const Conv& d = op.depthwise;
         if (stride == 1) {
-          Depthwise::template rows<1>(rows, weights, row_begin, row_end, s.out_width, d.min_f32, d.max_f32, out);
+          Depthwise::template rows<1>(rows, packed, row_begin, row_end, s.out_width, d.min_f32, d.max_f32, out);
         } else {
-          Depthwise::template rows<2>(rows, weights, row_begin, row_end, s.out_width, d.min_f32, d.max_f32, out);
+          Depthwise::template rows<2>(rows, packed, row_begin, row_end, s.out_width, d.min_f32, d.max_f32, out);
         }
+        packed += Depthwise::kPacked;
       }
     }
-    project(args, packed + packed_at.project, depthwise, row_begin, row_end, pixels);
+    project(args, packed, depthwise, row_begin, row_end, pixels);
   }
 
-  // One panel of expanded channels, from c on, of the packed pixels.
-  static void expand(const Op& op, const Layout& l, const float* packed, const float* narrow, int32_t new_pixels,
+  // One panel of expanded channels, from c on, of the packed pixels. Returns the panel's end.
+  static const float* expand(const Op& op, const Layout& l, const float* packed, const float* narrow, int32_t new_pixels,
                      int32_t c, float** pixels, size_t offset) {
     const Conv& e = op.expand;
     GemmTile t;
@@ -170,7 +165,7 @@ struct F32InvertedResidual {
     t.group = kLanes;
     t.group_stride = static_cast<size_t>(new_pixels) * kLanes;
     t.depth = e.in_channels;
-    t.panel = packed + static_cast<size_t>(e.in_channels + 1) * c;
+    t.panel = packed;
     t.out = pixels;
     t.out_offset = offset;
     t.vector_stride = l.plane;
@@ -178,6 +173,7 @@ struct F32InvertedResidual {
     t.channels = width;  // lanes beyond out_channels are zero
     t.lo = e.min_f32, t.hi = e.max_f32;
     Gemm::template panel<kLanes>(t, width, new_pixels);
+    return packed + static_cast<size_t>(e.in_channels + 1) * width;
   }
 
   static void project(const StageArgs& args, const float* packed, const float* depthwise, int32_t row_begin,

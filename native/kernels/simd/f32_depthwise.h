@@ -1,8 +1,11 @@
 // 3x3 depthwise convolution of one vector of channels over the rows of a line buffer. Include inside S's target region.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include "core/op.h"
 
 namespace mobilenetv2 {
 
@@ -24,17 +27,14 @@ struct F32Depthwise {
   static constexpr int32_t kLanes = Vec::kLanes;
   static constexpr int32_t kPacked = 10 * kLanes;  // floats per vector of channels: bias, then 9 taps
 
-  static size_t packed_floats(int32_t channels) {
-    return static_cast<size_t>((channels + kLanes - 1) / kLanes) * kPacked;
-  }
-
-  // weights [tap][channels]; lanes beyond `channels` stay zero.
-  static void pack(const float* weights, const float* bias, int32_t channels, float* packed) {
-    for (int32_t c = 0; c < channels; ++c) {
-      float* out = packed + static_cast<size_t>(c / kLanes) * kPacked + c % kLanes;
-      out[0] = bias[c];
-      for (int32_t tap = 0; tap < 9; ++tap) out[(tap + 1) * kLanes] = weights[static_cast<size_t>(tap) * channels + c];
+  // The vector of channels from c on, from weights [tap][channels]; lanes beyond the channels stay zero. Returns its end.
+  static float* pack(const Conv& conv, int32_t c, float* out) {
+    const int32_t channels = conv.out_channels, used = std::min(channels - c, kLanes);
+    std::copy_n(conv.bias_f32 + c, used, out);
+    for (int32_t tap = 0; tap < 9; ++tap) {
+      std::copy_n(conv.weights_f32 + static_cast<size_t>(tap) * channels + c, used, out + (tap + 1) * kLanes);
     }
+    return out + kPacked;
   }
 
   // Output rows [row_begin, row_end) of `width` pixels each, one after the other from `out`. Columns of the input pass

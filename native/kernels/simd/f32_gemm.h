@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/op.h"
+
 namespace mobilenetv2 {
 
 // One call of a tile. Every output is bias + x[0]*w[0] + x[1]*w[1] + ... in this order, one fma a step, whatever the
@@ -20,6 +22,9 @@ struct GemmTile {
   size_t group_stride = 0;
   int32_t depth = 0, group = 0;
   const float* panel = nullptr;  // bias [width], weights [depth][width]
+  // Weights used next, fetched meanwhile: as many bytes as a panel has, spread evenly over the steps of its tiles.
+  const float* prefetch = nullptr;
+  size_t prefetch_step = 0;
   // Vector v of pixel r goes to out[r] + out_offset + v * vector_stride; `channels` of the panel's width are stored.
   float* const* out = nullptr;
   size_t out_offset = 0, vector_stride = 0;
@@ -48,17 +53,20 @@ struct F32Gemm {
     return static_cast<size_t>(depth + 1) * (whole + panel_width(channels - whole));
   }
 
-  // weights [channels][depth] -> panels, each bias [width] then [depth][width]; lanes beyond `channels` stay zero.
-  static void pack(const float* weights, const float* bias, int32_t depth, int32_t channels, float* packed) {
-    for (int32_t n = 0; n < channels; n += kPanel) {
-      const int32_t width = panel_width(channels - n), used = std::min(kPanel, channels - n);
-      for (int32_t c = 0; c < used; ++c) {
-        packed[c] = bias[n + c];
-        const float* w = weights + static_cast<size_t>(n + c) * depth;
-        for (int32_t d = 0; d < depth; ++d) packed[static_cast<size_t>(d + 1) * width + c] = w[d];
-      }
-      packed += static_cast<size_t>(depth + 1) * width;
+  // The panel of channels [n, n + kPanel) from weights [channels][depth]: bias [width], then [depth][width]; lanes
+  // beyond `channels` stay zero. Returns its end.
+  static float* pack_panel(const Conv& conv, int32_t depth, int32_t n, float* out) {
+    const int32_t used = std::min(kPanel, conv.out_channels - n), width = panel_width(used);
+    for (int32_t c = 0; c < used; ++c) {
+      out[c] = conv.bias_f32[n + c];
+      const float* w = conv.weights_f32 + static_cast<size_t>(n + c) * depth;
+      for (int32_t d = 0; d < depth; ++d) out[static_cast<size_t>(d + 1) * width + c] = w[d];
     }
+    return out + static_cast<size_t>(depth + 1) * width;
+  }
+
+  static void pack(const Conv& conv, int32_t depth, float* out) {
+    for (int32_t n = 0; n < conv.out_channels; n += kPanel) out = pack_panel(conv, depth, n, out);
   }
 
   // All tiles of one panel: `pixels` of them, `kPixel` floats apart in t.a; t describes the first. Tiles are of nearly
@@ -68,9 +76,12 @@ struct F32Gemm {
     static constexpr auto kTiles = table<kPixel>(std::make_index_sequence<kKinds * S::kTileRows>());
     const auto* tiles = &kTiles[static_cast<size_t>(width / Half::kLanes - 1) * S::kTileRows];
     const int32_t count = (pixels + S::kTileRows - 1) / S::kTileRows;
+    t.prefetch = t.panel + static_cast<size_t>(t.depth + 1) * width;
+    t.prefetch_step = static_cast<size_t>((width + count - 1) / std::max(count, 1));
     for (int32_t i = 0, begin = 0; i < count; ++i) {
       const int32_t rows = (pixels - begin) / (count - i);
       tiles[rows - 1](t);
+      t.prefetch += t.depth * t.prefetch_step;
       t.a += rows * kPixel;
       t.out += rows;
       if (t.residual) t.residual += rows;
@@ -119,13 +130,14 @@ struct F32Gemm {
     }
     const float* w = t.panel + kWidth;
     const float* group = t.a;
+    const float* ahead = t.prefetch;
     for (int32_t left = t.depth; left > 0; left -= t.group, group += t.group_stride) {
       const float* a = group;
       const float* end = a + std::min(left, t.group);
       for (; a != end; ++a, w += kWidth) {
-        // The next lines of the panel, and at its end the start of the next panel, which lies behind it.
-        Vec::prefetch(w + 16 * kWidth);
-        if constexpr (kWidth > 16) Vec::prefetch(w + 16 * kWidth + 16);
+        Vec::prefetch(ahead);
+        if constexpr (kWidth * sizeof(float) > 64) Vec::prefetch(ahead + 16);
+        ahead += t.prefetch_step;
         typename Vec::Reg w0;
         if constexpr (kWhole == 1) w0 = Vec::load(w);
         const typename Last::Reg w1 = Last::load(w + kWhole * kLanes);

@@ -30,7 +30,7 @@ struct F32Stem {
 
   static void pack(const Op& op, uint8_t* packed) {
     const Conv& c = op.conv;
-    Gemm::pack(c.weights_f32, c.bias_f32, kTaps * kTaps * kChannels, c.out_channels, reinterpret_cast<float*>(packed));
+    Gemm::pack(c, kTaps * kTaps * kChannels, reinterpret_cast<float*>(packed));
   }
 
   static StageFacts facts(const Op&, const StageShape& s) {

@@ -1,0 +1,40 @@
+/**
+ * Divides a model's threads between the runs that want them. A run alone gets all threads (its image is split); runs
+ * that meet get one each, so that several images run side by side with one arena apiece and never more of them than
+ * threads.
+ */
+export class ThreadShares {
+  #free: number;
+  readonly #waiting: { wanted: number; grant: (share: number) => void }[] = [];
+
+  constructor(readonly total: number) {
+    this.#free = total;
+  }
+
+  /**
+   * Waits for a share, first come, first served, and returns its size, at least 1. Give it back with release().
+   *
+   * @param wanted what the run could use at most.
+   */
+  acquire(wanted: number): Promise<number> {
+    return new Promise((grant) => {
+      this.#waiting.push({ wanted, grant });
+      this.#serve();
+    });
+  }
+
+  release(share: number): void {
+    this.#free += share;
+    this.#serve();
+  }
+
+  #serve(): void {
+    while (this.#free > 0) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      const share = this.#waiting.length > 0 ? 1 : Math.max(1, Math.min(next.wanted, this.#free));
+      this.#free -= share;
+      next.grant(share);
+    }
+  }
+}

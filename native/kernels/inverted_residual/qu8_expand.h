@@ -1,0 +1,100 @@
+// Narrow rows into row pairs: the expand convolution, or, in a block without one, the rows themselves. Include inside
+// a target region; V is the vector type of simd/x86_qu8_*.h.
+#pragma once
+
+#include "kernels/simd/qu8_product.h"
+
+namespace mobilenetv2::qu8 {
+
+// Columns [0, columns) of row `first` (and the next when R = 2) of a narrow tensor as an A tile.
+template <class V>
+void fill_a_tile(const uint8_t* row0, const uint8_t* row1, int32_t channels, int32_t columns, uint8_t* a) {
+  for (int32_t from = 0; from < channels; from += kPanel<V>, a += ATile<V>::kBlockBytes) {
+    const int n = std::min(channels - from, kPanel<V>);
+    const uint8_t* p0 = row0 + from;
+    const uint8_t* p1 = row1 + from;
+    for (int32_t c = 0; c < columns; ++c, p0 += channels, p1 += channels) {
+      V::store_column(a + c * V::kColBytes, V::load_rows(p0, p1, n));
+    }
+  }
+}
+
+template <class V, int R, int C>
+struct ExpandProduct {
+  // One panel of a tile into the row pairs at `pairs`; with R = 1 only into row `row` of each pair.
+  static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, int vectors, uint8_t* pairs,
+                  int row) {
+    if (vectors == 1) {
+      store<1>(a, panel, args, pairs, row);
+    } else {
+      store<2>(a, panel, args, pairs, row);
+    }
+  }
+
+  template <int NV>
+  [[gnu::always_inline]] static void store(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
+                                           uint8_t* pairs, int row) {
+    using P = Product<V, R, C, NV>;
+    typename P::Words words;
+    P::accumulate(a, panel, args, words);
+    P::requantize(panel, args, words);
+    const auto low = V::set8(args.min_q), high = V::set8(args.max_q);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c, pairs += kVectorBytes<V>) {
+      const auto x = V::interleave(P::column(words, c, low, high));
+      V::store(pairs, R == 2 ? x : V::merge_row(V::load(pairs), x, row));
+    }
+  }
+};
+
+template <class V>
+using ExpandTile = void (*)(const uint8_t*, const uint8_t*, const ProductArgs&, int, uint8_t*, int);
+
+template <class V, int... C>
+ExpandTile<V> expand_tile(int rows, int columns, std::integer_sequence<int, C...>) {
+  static constexpr ExpandTile<V> kTiles[2][sizeof...(C)] = {{ExpandProduct<V, 1, C + 1>::run...},
+                                                            {ExpandProduct<V, 2, C + 1>::run...}};
+  return kTiles[rows - 1][columns - 1];
+}
+
+// One or two rows of the narrow tensor into the pairs at `pairs` (column 0 of panel 0; panels lie panel_bytes apart).
+// `a` is room for the row's A tiles.
+template <class V>
+void expand_rows(const Conv& conv, const uint8_t* packed, const uint8_t* row0, const uint8_t* row1, int rows,
+                 int32_t width, uint8_t* a, uint8_t* pairs, size_t panel_bytes, int row) {
+  const ProductArgs args = product_args<V>(conv, plain_k(conv.in_channels), packed);
+  const size_t tile_bytes = ATile<V>::bytes(args.k);
+  const Split tiles(width, V::kTileCols);
+  for (int32_t t = 0; t < tiles.parts; ++t) {
+    const size_t at = static_cast<size_t>(tiles.begin(t)) * conv.in_channels;
+    fill_a_tile<V>(row0 + at, row1 + at, conv.in_channels, tiles.count(t), a + t * tile_bytes);
+  }
+  for (int32_t p = 0; p < panel_count<V>(conv.out_channels); ++p) {
+    const int vectors = panel_vectors<V>(conv.out_channels, p);
+    for (int32_t t = 0; t < tiles.parts; ++t) {
+      const auto tile =
+          expand_tile<V>(rows, tiles.count(t), std::make_integer_sequence<int, V::kTileCols>());
+      tile(a + t * tile_bytes, packed + p * ProductPacking<V, int>::full_panel_bytes(args.k), args, vectors,
+           pairs + p * panel_bytes + static_cast<size_t>(tiles.begin(t)) * kVectorBytes<V>, row);
+    }
+  }
+}
+
+// The same without an expand convolution.
+template <class V>
+void pair_rows(int32_t channels, const uint8_t* row0, const uint8_t* row1, int rows, int32_t width, uint8_t* pairs,
+               size_t panel_bytes, int row) {
+  for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
+    const int n = std::min(channels - p * kPanel<V>, kPanel<V>);
+    const bool half = panel_vectors<V>(channels, p) == 1;
+    uint8_t* to = pairs + p * panel_bytes;
+    size_t at = p * kPanel<V>;
+    for (int32_t x = 0; x < width; ++x, at += channels, to += kVectorBytes<V>) {
+      const auto bytes = half ? V::load_half_rows(row0 + at, row1 + at, n) : V::load_rows(row0 + at, row1 + at, n);
+      const auto pair = V::interleave(bytes);
+      V::store(to, rows == 2 ? pair : V::merge_row(V::load(to), pair, row));
+    }
+  }
+}
+
+}  // namespace mobilenetv2::qu8

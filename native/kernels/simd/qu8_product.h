@@ -1,0 +1,216 @@
+// The matrix product of the quantised kernels: up to 2 x kTileCols pixels by one panel of channels, accumulators in
+// registers. Include inside a target region; V is the vector type of simd/x86_qu8_*.h.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "kernels/simd/qu8_pack.h"
+
+namespace mobilenetv2::qu8 {
+
+// An A tile holds 2 x kTileCols pixels (two rows of columns): blocks of a panel's channels, in a block the columns, in
+// a column the lanes [8 channels of row 0][8 channels of row 1]. In the half chunks only the first four count.
+template <class V>
+struct ATile {
+  static constexpr int kBlockBytes = V::kTileCols * V::kColBytes;
+  static constexpr int kLaneBytes = V::kColBytes / V::kLanes;
+  static constexpr int kRowBytes = kLaneBytes / 2;
+
+  static size_t bytes(KShape k) {
+    return static_cast<size_t>((k.chunks + k.half_chunks + V::kLanes - 1) / V::kLanes) * kBlockBytes;
+  }
+  static int32_t chunk_offset(int32_t chunk) {
+    return chunk / V::kLanes * kBlockBytes + chunk % V::kLanes * kLaneBytes;
+  }
+};
+
+// What a product needs of a packed convolution beside the panel.
+struct ProductArgs {
+  KShape k;
+  const uint8_t* extra;  // the convolution's extra steps
+  int32_t zero_point, min_q, max_q;
+  bool positive;
+};
+
+template <class V>
+ProductArgs product_args(const Conv& conv, KShape k, const uint8_t* packed) {
+  const size_t panels = panel_count<V>(conv.out_channels) * ProductPacking<V, int>::full_panel_bytes(k);
+  return {k, packed + panels, conv.output_zero_point, conv.min_q, conv.max_q, is_positive(conv)};
+}
+
+// The rare form out of line.
+template <class V>
+[[gnu::noinline]] void exact_words(const uint8_t* panel, int32_t zero_point, int vectors, int count,
+                                   typename V::Int* words) {
+  using Q = Requantize<V>;
+  for (int i = 0; i < count; ++i) {
+    const int v = vectors == 2 ? i & 1 : 0;
+    words[i] = V::add(Q::exact(words[i], Q::constant(panel, Q::kMultiplier, v), Q::constant(panel, Q::kLeft, v),
+                               Q::constant(panel, Q::kRight, v)),
+                      V::set(zero_point));
+  }
+}
+
+template <class V, int R, int C, int NV>
+struct Product {
+  using Int = typename V::Int;
+  using Q = Requantize<V>;
+  using A = ATile<V>;
+  using Words = Int[R][C][NV];
+
+  // One step of kGroup channels: every pixel's word times the panel's weights.
+  [[gnu::always_inline]] static void step(const uint8_t* a, const uint8_t* w, Words& acc) {
+    Int weights[NV];
+    for (int v = 0; v < NV; ++v) weights[v] = V::load(w + v * kVectorBytes<V>);
+#pragma GCC unroll 2
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) {
+        const Int pixel = V::broadcast(a + c * V::kColBytes + r * A::kRowBytes);
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; ++v) acc[r][c][v] = V::dot(acc[r][c][v], pixel, weights[v]);
+      }
+    }
+  }
+
+  [[gnu::always_inline]] static void accumulate(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
+                                                Words& acc) {
+    constexpr int kPerChunk = 8 / V::kGroup, kPerHalf = 4 / V::kGroup, kStep = NV * kVectorBytes<V>;
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) {
+      const Int bias = Q::constant(panel, Q::kBias, v);
+#pragma GCC unroll 2
+      for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+        for (int c = 0; c < C; ++c) acc[r][c][v] = bias;
+      }
+    }
+    const uint8_t* w = panel + Q::kHeaderBytes;
+    const uint8_t* block = a;
+    int32_t chunks = args.k.chunks, lane = 0;
+    while (chunks > 0) {
+      const int32_t end = chunks < V::kLanes ? chunks : V::kLanes;
+      for (lane = 0; lane < end; ++lane) {
+#pragma GCC unroll 4
+        for (int s = 0; s < kPerChunk; ++s, w += kStep) step(block + lane * A::kLaneBytes + 4 * s, w, acc);
+      }
+      chunks -= end;
+      if (lane == V::kLanes) {
+        block += A::kBlockBytes;
+        lane = 0;
+      }
+    }
+    for (int32_t half = 0; half < args.k.half_chunks; ++half, ++lane) {
+#pragma GCC unroll 2
+      for (int s = 0; s < kPerHalf; ++s, w += kStep) step(block + lane * A::kLaneBytes + 4 * s, w, acc);
+    }
+    for (int32_t e = 0; e < header->extra_steps; ++e) {
+      const uint8_t* extra = args.extra + (header->extra_first + e) * (kAlignment + 2 * kVectorBytes<V>);
+      step(a + *reinterpret_cast<const int32_t*>(extra), extra + kAlignment, acc);
+    }
+  }
+
+  // Accumulators to outputs as words, not yet clamped.
+  [[gnu::always_inline]] static void requantize(const uint8_t* panel, const ProductArgs& args, Words& acc) {
+    if (reinterpret_cast<const PanelHeader*>(panel)->exact) {
+      Int words[R * C * NV];
+#pragma GCC unroll 32
+      for (int i = 0; i < R * C * NV; ++i) words[i] = acc[i / (C * NV)][i / NV % C][i % NV];
+      exact_words<V>(panel, args.zero_point, NV, R * C * NV, words);
+#pragma GCC unroll 32
+      for (int i = 0; i < R * C * NV; ++i) acc[i / (C * NV)][i / NV % C][i % NV] = words[i];
+      return;
+    }
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) {
+      const auto scale = Q::float_constant(panel, Q::kScale, v), offset = Q::float_constant(panel, Q::kOffset, v);
+      if (args.positive) {
+#pragma GCC unroll 16
+        for (int i = 0; i < R * C; ++i) acc[i / C][i % C][v] = Q::fast_positive(acc[i / C][i % C][v], scale, offset);
+      } else {
+        const Int zero_point = V::set(args.zero_point);
+#pragma GCC unroll 16
+        for (int i = 0; i < R * C; ++i) {
+          acc[i / C][i % C][v] = V::add(Q::fast_signed(acc[i / C][i % C][v], scale, offset), zero_point);
+        }
+      }
+    }
+  }
+
+  // Column c as clamped bytes: lanes [8 channels of row 0][8 of row 1]; with one vector, 4, 4 zeros, 4, 4 zeros.
+  [[gnu::always_inline]] static Int column(const Words& words, int c, Int low, Int high) {
+    const Int row0 = V::pack16(words[0][c][0], NV == 2 ? words[0][c][NV - 1] : V::zero());
+    const Int row1 = R == 2 ? V::pack16(words[R - 1][c][0], NV == 2 ? words[R - 1][c][NV - 1] : V::zero()) : row0;
+    return V::clamp8(V::pack8(row0, row1), low, high);
+  }
+};
+
+// A convolution's output rows of a tile into NHWC rows.
+template <class V>
+struct RowTarget {
+  uint8_t* row[2];   // where column 0 of either row of the tile goes, first channel; the same when there is one row
+  int32_t channels;  // values per pixel
+};
+
+template <class V, int R, int C>
+struct RowProduct {
+  // One panel: product, requantisation, store.
+  static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, const RowTarget<V>& to, int32_t p) {
+    const int32_t left = to.channels - p * kPanel<V>;
+    if (left <= V::kWords) {
+      store<1>(a, panel, args, to, p, left);
+    } else {
+      store<2>(a, panel, args, to, p, left);
+    }
+  }
+
+  template <int NV>
+  [[gnu::always_inline]] static void store(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
+                                           const RowTarget<V>& to, int32_t p, int32_t left) {
+    using P = Product<V, R, C, NV>;
+    typename P::Words words;
+    P::accumulate(a, panel, args, words);
+    P::requantize(panel, args, words);
+    const auto low = V::set8(args.min_q), high = V::set8(args.max_q);
+    const int n = left < kPanel<V> ? left : kPanel<V>;
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      uint8_t* row0 = to.row[0] + c * to.channels + p * kPanel<V>;
+      uint8_t* row1 = to.row[R - 1] + c * to.channels + p * kPanel<V>;
+      if (NV == 2) {
+        V::store_rows(P::column(words, c, low, high), row0, row1, n);
+      } else {
+        const auto rows = V::pack16(words[0][c][0], words[R - 1][c][0]);
+        V::store_half_rows(V::clamp8(V::pack8(rows, rows), low, high), row0, row1, n);
+      }
+    }
+  }
+};
+
+// RowProduct by shape, 1 <= rows <= 2, 1 <= columns <= kTileCols.
+template <class V>
+using RowTile = void (*)(const uint8_t*, const uint8_t*, const ProductArgs&, const RowTarget<V>&, int32_t);
+
+template <class V, int... C>
+RowTile<V> row_tile(int rows, int columns, std::integer_sequence<int, C...>) {
+  static constexpr RowTile<V> kTiles[2][sizeof...(C)] = {{RowProduct<V, 1, C + 1>::run...},
+                                                         {RowProduct<V, 2, C + 1>::run...}};
+  return kTiles[rows - 1][columns - 1];
+}
+
+template <class V>
+RowTile<V> row_tile(int rows, int columns) {
+  return row_tile<V>(rows, columns, std::make_integer_sequence<int, V::kTileCols>());
+}
+
+// A line of `size` columns in tiles of at most `most`, as even as possible.
+struct Split {
+  int32_t size, parts;
+  Split(int32_t size, int32_t most) : size(size), parts((size + most - 1) / most) {}
+  int32_t begin(int32_t i) const { return static_cast<int32_t>(int64_t{size} * i / parts); }
+  int32_t count(int32_t i) const { return begin(i + 1) - begin(i); }
+};
+
+}  // namespace mobilenetv2::qu8

@@ -1,0 +1,273 @@
+// Requantisation of a panel of channels: y = clamp(zero_point + mbqm(acc, multiplier, shift)), exact for every
+// accumulator. Two forms: `exact` repeats the fixed-point arithmetic; the fast one is one fused multiply-add in float,
+// used only where pack time proved it equal at every step of the output over the accumulators the channel can reach.
+// Include inside a target region; V is the vector type of simd/x86_qu8_*.h.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "core/op.h"
+#include "core/quantization.h"
+
+namespace mobilenetv2::qu8 {
+
+// Heads every packed panel: then the vectors below, then the weights.
+struct PanelHeader {
+  int32_t exact;        // use the fixed-point form
+  int32_t extra_steps;  // multiply-accumulate steps that hold what of the weights s8 could not
+  int32_t extra_first;  // index of the first of them
+  int32_t reserved[13];
+};
+
+template <class V>
+struct Requantize {
+  using Int = typename V::Int;
+  using Float = typename V::Float;
+  static constexpr int kVectorBytes = sizeof(Int);
+
+  // The per channel constants of a panel, two vectors each, in the order of the accumulators' words.
+  enum Row { kBias, kScale, kOffset, kMultiplier, kLeft, kRight, kRows };
+  static constexpr size_t kHeaderBytes = sizeof(PanelHeader) + kRows * 2 * kVectorBytes;
+
+  static const uint8_t* vector(const uint8_t* panel, Row row, int v) {
+    return panel + sizeof(PanelHeader) + (2 * row + v) * kVectorBytes;
+  }
+  static Int constant(const uint8_t* panel, Row row, int v) { return V::load(vector(panel, row, v)); }
+  static Float float_constant(const uint8_t* panel, Row row, int v) { return V::load_float(vector(panel, row, v)); }
+
+  // mbqm. `left` and `right` are max(shift, 0) and max(-shift, 0) <= 31.
+  static Int exact(Int x, Int multiplier, Int left, Int right) {
+    Int shifted = V::shift_left(x, left);
+    const Int fits = V::equal(V::shift_right(shifted, left), x);
+    shifted = V::select(fits, shifted, V::sub(V::set(kInt32Max), V::sign_mask(x)));  // saturated: MAX, or MAX + 1 = MIN
+    const Int product = V::rounding_high_multiply(shifted, multiplier);
+    // Halves away from zero, without the overflow that adding half first could have.
+    const Int mask = V::sub(V::shift_left(V::set(1), right), V::set(1));
+    const Int remainder = V::bit_and(product, mask);
+    const Int threshold = V::sub(V::shift_right(mask, V::set(1)), V::sign_mask(product));
+    return V::sub(V::shift_right(product, right), V::greater(remainder, threshold));
+  }
+
+  // Outputs that stay on the positive side (ReLU6: min_q >= zero point). The offset holds the zero point.
+  static Int fast_positive(Int acc, Float scale, Float offset) {
+    return V::to_int(V::fma(V::to_float(acc), scale, offset));
+  }
+  // Outputs of either sign, before the zero point: halves go away from zero, so the offset follows the sign.
+  static Int fast_signed(Int acc, Float scale, Float offset) {
+    return V::to_int(V::fma(V::to_float(acc), scale, V::with_sign(offset, acc)));
+  }
+};
+
+inline bool is_positive(const Conv& conv) { return conv.min_q >= conv.output_zero_point; }
+
+// One vector of channels while packing; words without a channel have multiplier 0.
+template <class V>
+struct ChannelVector {
+  alignas(64) int32_t multiplier[V::kWords] = {};
+  alignas(64) int32_t left[V::kWords] = {};
+  alignas(64) int32_t right[V::kWords] = {};
+  alignas(64) int32_t low[V::kWords] = {};   // least and largest accumulator
+  alignas(64) int32_t high[V::kWords] = {};
+};
+
+// Looks for the scale and offset of the fast form for one vector of channels and proves them. The outputs and the fast
+// form are both monotone in the accumulator, so equality at the range's ends and on both sides of every threshold (the
+// least accumulator whose output is k, for each k) is equality everywhere.
+template <class V>
+class RequantizeProof {
+  using Int = typename V::Int;
+  using Float = typename V::Float;
+  using R = Requantize<V>;
+
+ public:
+  RequantizeProof(const ChannelVector<V>& channels, const Conv& conv)
+      : channels_(channels), zero_(conv.output_zero_point), min_(conv.min_q - zero_), max_(conv.max_q - zero_),
+        positive_(is_positive(conv)) {}
+
+  // Writes kWords floats each. False: some channel has no fast form.
+  bool find(float* scale, float* offset) {
+    start();
+    list_thresholds();
+    constexpr int kCandidates[] = {0, 1, -1, 2, -2, 3, -3, 4, -4};
+    for (int ulps : kCandidates) {
+      propose(ulps);
+      verify();
+      bool all = true;
+      for (int i = 0; i < V::kWords; ++i) {
+        if (done_[i] == 0 && good_[i] != 0) {
+          done_[i] = -1;
+          scale[i] = scale_[i];
+          offset[i] = offset_[i];
+        }
+        all = all && done_[i] != 0;
+      }
+      if (all) return true;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr int32_t kMaxRight = 20, kMaxLeft = 8;  // thresholds stay far inside 32 bits
+
+  bool in_reach(int i) const {
+    return channels_.multiplier[i] >= (1 << 30) && channels_.right[i] <= kMaxRight && channels_.left[i] <= kMaxLeft;
+  }
+
+  int32_t output(int i, int32_t acc) const {
+    const int32_t y = mbqm(acc, channels_.multiplier[i], channels_.left[i] - channels_.right[i]);
+    return std::clamp(y, min_, max_);
+  }
+
+  // Per channel: the ends' outputs, the real multiplier, and for the two walks (k = 1, 2, ... and k = 0, -1, ...) the
+  // first threshold with its slack, the steps from one to the next.
+  void start() {
+    for (int i = 0; i < V::kWords; ++i) {
+      low_output_[i] = output(i, channels_.low[i]);
+      high_output_[i] = output(i, channels_.high[i]);
+      constant_[i] = low_output_[i] == high_output_[i];
+      done_[i] = 0;
+      const bool usable = in_reach(i);
+      const int32_t m = usable ? channels_.multiplier[i] : (1 << 30);
+      const int32_t shift = usable ? channels_.right[i] - channels_.left[i] : 0;
+      real_[i] = std::ldexp(static_cast<double>(m), -31 - shift);
+      // Output k is reached from x m >= k D - D/2 - e on when k > 0, k D - D/2 + e when k <= 0: the first rounding is
+      // half upwards, the second half away from zero.
+      const int64_t d = int64_t{1} << (31 + shift), e = shift >= 1 ? int64_t{1} << 30 : 0;
+      first_rounding_[i] = shift >= 1 ? std::ldexp(1.0f, -1 - shift) : 0.0f;
+      step_[i] = static_cast<int32_t>(d / m);
+      step_slack_[i] = static_cast<int32_t>(d % m);
+      multiplier_[i] = m;
+      unit_[i] = static_cast<float>(std::ldexp(1.0, -31 - shift));
+      ceil_divide(d / 2 - e, m, &up_[i], &up_slack_[i]);
+      ceil_divide(-(d / 2) + e, m, &down_[i], &down_slack_[i]);
+    }
+  }
+
+  // t = ceil(number / m) and t m - number.
+  static void ceil_divide(int64_t number, int32_t m, int32_t* t, int32_t* slack) {
+    int64_t q = number / m;
+    if (q * m < number) ++q;
+    *t = static_cast<int32_t>(q);
+    *slack = static_cast<int32_t>(q * m - number);
+  }
+
+  void add_threshold(int32_t k, Int t, Int slack) {
+    V::store(threshold_[count_], t);
+    V::store_float(slack_[count_], V::mul(V::to_float(slack), V::load_float(unit_)));
+    output_[count_++] = k;
+  }
+
+  void list_thresholds() {
+    const Int step = V::load(step_), step_slack = V::load(step_slack_), m = V::load(multiplier_);
+    Int t = V::load(up_), slack = V::load(up_slack_);
+    count_ = 0;
+    for (int32_t k = 1; k <= max_; ++k) {
+      if (k > min_) add_threshold(k, t, slack);
+      t = V::add(t, step);  // the next number is D = step m + step_slack further up
+      slack = V::sub(slack, step_slack);
+      const Int negative = V::sign_mask(slack);
+      t = V::sub(t, negative);
+      slack = V::add(slack, V::bit_and(negative, m));
+    }
+    t = V::load(down_);
+    slack = V::load(down_slack_);
+    for (int32_t k = 0; k > min_; --k) {
+      if (k <= max_) add_threshold(k, t, slack);
+      t = V::sub(t, step);
+      slack = V::add(slack, step_slack);  // may pass m, but stays below 2 m < 2^32: compare without overflow
+      const Int over = V::greater(V::set(0), V::sub(V::sub(m, V::set(1)), slack));
+      t = V::add(t, over);
+      slack = V::sub(slack, V::bit_and(over, m));
+    }
+  }
+
+  // -1 for channels where a threshold lies among the reachable accumulators.
+  Int reachable(Int t) const {
+    const Int low = V::load(channels_.low), high = V::load(channels_.high);
+    return V::sub(V::greater(t, low), V::bit_and(V::greater(t, low), V::greater(t, high)));
+  }
+
+  // scale = the real multiplier + ulps; offset = the middle of what the thresholds allow.
+  void propose(int ulps) {
+    for (int i = 0; i < V::kWords; ++i) {
+      const float nearest = static_cast<float>(real_[i]);
+      scale_[i] = nearest + static_cast<float>(ulps) * std::ldexp(1.0f, std::ilogb(nearest) - 23);
+      error_[i] = static_cast<float>(scale_[i] - real_[i]);
+      real_float_[i] = nearest;
+    }
+    const Float error = V::load_float(error_), real = V::load_float(real_float_);
+    Float least = V::sub(V::set_float(0), real), most = real;
+    for (int n = 0; n < count_; ++n) {
+      const Int t = V::load(threshold_[n]);
+      // How far the product lies beyond the threshold at t; at t - 1 it is `real` less.
+      const Float beyond = V::fma(V::to_float(t), error, V::load_float(slack_[n]));
+      const bool up = output_[n] > 0;
+      const Float bound_least = up ? V::sub(V::set_float(0), beyond) : V::sub(beyond, real);
+      const Float bound_most = up ? V::sub(real, beyond) : beyond;
+      const Int in = reachable(t);
+      least = V::as_float(V::select(in, V::as_int(V::max(least, bound_least)), V::as_int(least)));
+      most = V::as_float(V::select(in, V::as_int(V::min(most, bound_most)), V::as_int(most)));
+    }
+    alignas(64) float middle[V::kWords];
+    V::store_float(middle, V::mul(V::add(least, most), V::set_float(0.5f)));
+    for (int i = 0; i < V::kWords; ++i) {
+      offset_[i] = first_rounding_[i] + middle[i];
+      if (constant_[i]) {
+        scale_[i] = 0;
+        offset_[i] = static_cast<float>(positive_ ? low_output_[i] : std::abs(low_output_[i]));
+      }
+      if (positive_) {
+        offset_[i] += static_cast<float>(zero_);
+      } else {
+        offset_[i] = std::max(offset_[i], 0.0f);
+      }
+    }
+  }
+
+  // The fast form less the zero point.
+  Int fast(Int acc) const {
+    const Float scale = V::load_float(scale_), offset = V::load_float(offset_);
+    if (positive_) return V::sub(R::fast_positive(acc, scale, offset), V::set(zero_));
+    return R::fast_signed(acc, scale, offset);
+  }
+
+  Int clamped(Int y) const { return V::min(V::max(y, V::set(min_)), V::set(max_)); }
+
+  void verify() {
+    Int good = V::equal(clamped(fast(V::load(channels_.low))), V::load(low_output_));
+    good = V::bit_and(good, V::equal(clamped(fast(V::load(channels_.high))), V::load(high_output_)));
+    Int wrong = V::set(0);
+    for (int n = 0; n < count_; ++n) {
+      const Int t = V::load(threshold_[n]), k = V::set(output_[n]);
+      const Int at = V::greater(k, fast(t)), before = V::greater(fast(V::sub(t, V::set(1))), V::sub(k, V::set(1)));
+      wrong = V::select(reachable(t), V::select(at, at, V::select(before, before, wrong)), wrong);
+    }
+    V::store(good_, good);
+    alignas(64) int32_t bad[V::kWords];
+    V::store(bad, wrong);
+    for (int i = 0; i < V::kWords; ++i) {
+      // A constant needs only its ends; other channels out of reach have no listed thresholds to rely on.
+      if (!constant_[i] && (bad[i] != 0 || !in_reach(i))) good_[i] = 0;
+    }
+  }
+
+  const ChannelVector<V>& channels_;
+  const int32_t zero_, min_, max_;
+  const bool positive_;
+  bool constant_[V::kWords];
+  double real_[V::kWords];
+  alignas(64) int32_t low_output_[V::kWords], high_output_[V::kWords], multiplier_[V::kWords];
+  alignas(64) int32_t step_[V::kWords], step_slack_[V::kWords];
+  alignas(64) int32_t up_[V::kWords], up_slack_[V::kWords], down_[V::kWords], down_slack_[V::kWords];
+  alignas(64) float unit_[V::kWords], error_[V::kWords], real_float_[V::kWords], first_rounding_[V::kWords];
+  alignas(64) float scale_[V::kWords], offset_[V::kWords];
+  alignas(64) int32_t good_[V::kWords], done_[V::kWords];
+  alignas(64) int32_t threshold_[256][V::kWords];
+  alignas(64) float slack_[256][V::kWords];
+  int32_t output_[256];
+  int32_t count_ = 0;
+};
+
+}  // namespace mobilenetv2::qu8
