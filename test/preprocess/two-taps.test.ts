@@ -99,6 +99,7 @@ interface Tensor {
   dataSync(): Float32Array;
 }
 interface Tfjs {
+  enableProdMode(): void;
   setBackend(name: string): Promise<boolean>;
   tensor3d(values: Uint8Array, shape: number[], dtype: string): Tensor;
   cast(x: Tensor, dtype: string): Tensor;
@@ -109,6 +110,7 @@ interface Tfjs {
 describe('align_corners', async () => {
   const require = createRequire(createRequire(import.meta.url).resolve('nsfwjs'));
   const tf = require('@tensorflow/tfjs') as Tfjs;
+  tf.enableProdMode(); // no advertisement on the console
   await tf.setBackend('cpu');
   const tensor = (rgb: Uint8Array, { width, height }: Size) =>
     tf.cast(tf.tensor3d(rgb, [height, width, 3], 'int32'), 'float32');
