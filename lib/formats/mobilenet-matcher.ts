@@ -52,7 +52,10 @@ class Matcher {
   }
 
   fail(expected: string, node = this.peek()): never {
-    return doesNotFit(expected, node, this.nodes[this.next - 1]?.where ?? 'its input');
+    const after = this.peek(1);
+    // Padding belongs to what follows; when that is no convolution one can run, that is what does not fit.
+    const culprit = node?.kind === 'pad' && after?.kind === 'other' ? after : node;
+    return doesNotFit(expected, culprit, this.nodes[this.next - 1]?.where ?? 'its input');
   }
 
   /** Steps over the next node, whose first input must be what flows. */
