@@ -25,8 +25,7 @@ Conv read_conv(const Fields& f, Dtype dtype, FieldErrors* errors) {
     return conv;
   }
   const auto outs = static_cast<size_t>(conv.out_channels);
-  const size_t count =
-      outs * conv.kernel * conv.kernel * (conv.depthwise ? 1 : static_cast<size_t>(conv.in_channels));
+  const size_t count = outs * conv.kernel * conv.kernel * (conv.depthwise ? 1 : static_cast<size_t>(conv.in_channels));
   if (dtype == Dtype::f32) {
     conv.weights_f32 = f.elements<float>("weights", napi_float32_array, count);
     conv.bias_f32 = f.elements<float>("bias", napi_float32_array, outs);

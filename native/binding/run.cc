@@ -196,7 +196,8 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
   const auto span = [&](const char* name, size_t bytes) -> uint8_t* {
     size_t size = 0;
     uint8_t* data = bytes_of(f.get(name), &size);
-    if (data == nullptr || size != bytes) f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
+    if (data == nullptr || size != bytes)
+      f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
     return data;
   };
   const auto n = static_cast<size_t>(count);
@@ -240,8 +241,8 @@ Napi::Value trace(const Napi::CallbackInfo& info) {
   RunOptions options;
   options.on_row_context = &on_row;
   options.on_row = [](void* context, size_t op, Layer layer, int32_t row, const void* data, size_t bytes) {
-    static constexpr const char* kNames[] = {"stem",     "expand",    "depthwise", "project", "residual",
-                                             "pointwise", "pool", "dense",     "softmax"};
+    static constexpr const char* kNames[] = {"stem",      "expand", "depthwise", "project", "residual",
+                                             "pointwise", "pool",   "dense",     "softmax"};
     const auto& callback = *static_cast<Napi::Function*>(context);
     const Napi::Env env = callback.Env();
     const Napi::HandleScope scope(env);

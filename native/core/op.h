@@ -32,10 +32,10 @@ struct Conv {
   // qu8: weights are bytes, read as int8 when weight_signed, else as uint8
   const uint8_t* weights_q = nullptr;
   bool weight_signed = false;
-  int32_t weight_zero_point = 0;         // 0 when weight_signed
-  const int32_t* bias_q = nullptr;       // [out_channels]
-  const int32_t* multipliers = nullptr;  // [out_channels], 0 or 2^30 <= m < 2^31
-  const int32_t* shifts = nullptr;       // [out_channels], > 0 to the left
+  int32_t weight_zero_point = 0;                        // 0 when weight_signed
+  const int32_t* bias_q = nullptr;                      // [out_channels]
+  const int32_t* multipliers = nullptr;                 // [out_channels], 0 or 2^30 <= m < 2^31
+  const int32_t* shifts = nullptr;                      // [out_channels], > 0 to the left
   int32_t input_zero_point = 0, output_zero_point = 0;  // u8 domain
   int32_t min_q = 0, max_q = 255;                       // u8 domain
   uint8_t input_flip = 0;  // stem only: the caller's bytes are XORed with this (0x80 for an int8 file's input)
@@ -77,10 +77,10 @@ struct Softmax {
   int32_t classes = 0;
   bool dequantize = false;
   float beta = 1;
-  float logit_scale = 0;                    // dequantize
-  int32_t logit_zero_point = 0;             // dequantize
-  int32_t multiplier = 0, shift = 0;        // fixed point: beta * scale * 2^26
-  int32_t diff_min = 0;                     // fixed point: logits further below the maximum count as exp = 0
+  float logit_scale = 0;              // dequantize
+  int32_t logit_zero_point = 0;       // dequantize
+  int32_t multiplier = 0, shift = 0;  // fixed point: beta * scale * 2^26
+  int32_t diff_min = 0;               // fixed point: logits further below the maximum count as exp = 0
 };
 
 // FULLY_CONNECTED of uint8 files rounds once, in double: y = clamp(zp + round_half_away(acc * real_multiplier)).

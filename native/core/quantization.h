@@ -11,9 +11,7 @@ namespace mobilenetv2 {
 constexpr int32_t kInt32Max = std::numeric_limits<int32_t>::max();
 constexpr int32_t kInt32Min = std::numeric_limits<int32_t>::min();
 
-inline int32_t saturate_int32(int64_t x) {
-  return static_cast<int32_t>(std::clamp<int64_t>(x, kInt32Min, kInt32Max));
-}
+inline int32_t saturate_int32(int64_t x) { return static_cast<int32_t>(std::clamp<int64_t>(x, kInt32Min, kInt32Max)); }
 
 // First rounding ("saturating rounding doubling high multiply"): floor((a * b + 2^30) / 2^31), that is a * b / 2^31
 // to nearest with exact halves upwards. Saturates only for a = b = -2^31. ARM's SQRDMULH.
@@ -33,13 +31,13 @@ inline int32_t saturating_shift_left(int32_t x, int32_t exponent) {
   const int32_t limit = static_cast<int32_t>((int64_t{1} << (31 - exponent)) - 1);
   if (x > limit) return kInt32Max;
   if (x < -limit) return kInt32Min;
-  return static_cast<int32_t>(static_cast<int64_t>(x) << exponent);
+  return static_cast<int32_t>(x * (int64_t{1} << exponent));
 }
 
 // "Multiply by quantized multiplier": x * multiplier * 2^(shift - 31) with the two roundings above, one after the
 // other. shift > 0 is to the left (there x * 2^shift saturates, where TFLite would wrap), shift >= -62.
 inline int32_t mbqm(int32_t x, int32_t multiplier, int32_t shift) {
-  const int32_t shifted = shift > 0 ? saturate_int32(static_cast<int64_t>(x) << shift) : x;
+  const int32_t shifted = shift > 0 ? saturate_int32(x * (int64_t{1} << shift)) : x;
   const int32_t product = srdhm(shifted, multiplier);
   return static_cast<int32_t>(rounding_shift_right(product, shift < 0 ? -shift : 0));
 }

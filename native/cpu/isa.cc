@@ -29,10 +29,10 @@ struct Entry {
 
 // In the order of the enum.
 constexpr Entry kEntries[] = {
-    {Isa::scalar, "scalar", Isa::scalar},      {Isa::avx2, "avx2", Isa::scalar},
-    {Isa::avxvnni, "avxvnni", Isa::avx2},      {Isa::avx512, "avx512", Isa::avx2},
+    {Isa::scalar, "scalar", Isa::scalar},         {Isa::avx2, "avx2", Isa::scalar},
+    {Isa::avxvnni, "avxvnni", Isa::avx2},         {Isa::avx512, "avx512", Isa::avx2},
     {Isa::avx512vnni, "avx512vnni", Isa::avx512}, {Isa::neon, "neon", Isa::scalar},
-    {Isa::neondot, "neondot", Isa::neon},      {Isa::i8mm, "i8mm", Isa::neondot},
+    {Isa::neondot, "neondot", Isa::neon},         {Isa::i8mm, "i8mm", Isa::neondot},
 };
 
 const Entry& entry(Isa isa) { return kEntries[static_cast<size_t>(isa)]; }

@@ -90,9 +90,9 @@ Status check_step(const Step& step, size_t arena_bytes, Dtype dtype, const Packe
     }
   }
   const StageShape& in = step.stages.front().shape;
-  const size_t input_bytes =
-      static_cast<size_t>(in.in_height) * in.in_width * in.in_channels * element_bytes(dtype);
-  if (!step.external_input && (step.input_offset % kAlignment != 0 || !fits(step.input_offset, input_bytes, arena_bytes))) {
+  const size_t input_bytes = static_cast<size_t>(in.in_height) * in.in_width * in.in_channels * element_bytes(dtype);
+  if (!step.external_input &&
+      (step.input_offset % kAlignment != 0 || !fits(step.input_offset, input_bytes, arena_bytes))) {
     return failure("the input lies outside the arena");
   }
   const Stage& last = step.stages.back();

@@ -43,7 +43,7 @@ struct Step {
 struct Program {
   Dtype dtype = Dtype::f32;
   size_t arena_bytes = 0;
-  size_t logits_offset = 0;  // [classes] values of dtype
+  size_t logits_offset = 0;         // [classes] values of dtype
   size_t probabilities_offset = 0;  // [classes] float32
   float logit_scale = 1;            // qu8: logit = logit_scale * (q - logit_zero_point)
   int32_t logit_zero_point = 0;

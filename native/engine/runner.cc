@@ -16,7 +16,9 @@ struct StepRun {
   const RunOptions& options;
   std::atomic<bool> complete{true};
 
-  bool cancelled() const { return options.cancelled != nullptr && options.cancelled->load(std::memory_order_relaxed) != 0; }
+  bool cancelled() const {
+    return options.cancelled != nullptr && options.cancelled->load(std::memory_order_relaxed) != 0;
+  }
 };
 
 // A tap that knows which op its rows belong to.

@@ -14,10 +14,10 @@ struct Parallel {
 };
 
 struct RunOptions {
-  Parallel parallel;                              // empty: the lanes of a step run one after the other
+  Parallel parallel;                                // empty: the lanes of a step run one after the other
   const std::atomic<int32_t>* cancelled = nullptr;  // not 0: stop; looked at before every row strip
   void (*on_row)(void* context, size_t op, Layer layer, int32_t row, const void* data, size_t bytes) = nullptr;
-  void* on_row_context = nullptr;                 // tracing; only scalar kernels report rows
+  void* on_row_context = nullptr;  // tracing; only scalar kernels report rows
 };
 
 // input: one image, program.input_bytes(). arena: program.arena_bytes, 64-byte aligned. False when cancelled.

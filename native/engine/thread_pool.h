@@ -30,8 +30,8 @@ class Job {
  private:
   friend class ThreadPool;
   std::atomic<int32_t> next_item_{0};
-  int32_t workers_ = 0;       // guarded by the pool's mutex
-  int32_t slots_taken_ = 0;   // guarded by the pool's mutex
+  int32_t workers_ = 0;      // guarded by the pool's mutex
+  int32_t slots_taken_ = 0;  // guarded by the pool's mutex
 };
 
 class ThreadPool {

@@ -154,7 +154,8 @@ void residual_row_qu8(const Residual& r, const uint8_t* a, uint8_t* b, size_t co
   for (size_t i = 0; i < count; ++i) {
     const int32_t x = mbqm((a[i] - r.a_zero_point) * (1 << kLeftShift), r.a_multiplier, r.a_shift);
     const int32_t y = mbqm((b[i] - r.b_zero_point) * (1 << kLeftShift), r.b_multiplier, r.b_shift);
-    const int64_t q = int64_t{mbqm(saturate_int32(int64_t{x} + y), r.output_multiplier, r.output_shift)} + r.output_zero_point;
+    const int64_t q =
+        int64_t{mbqm(saturate_int32(int64_t{x} + y), r.output_multiplier, r.output_shift)} + r.output_zero_point;
     b[i] = static_cast<uint8_t>(std::clamp<int64_t>(q, r.min_q, r.max_q));
   }
 }

@@ -9,10 +9,18 @@ namespace {
 
 // Best first. The scalar rows at the end are the definition of correct.
 constexpr const Kernel* kKernels[] = {
-    &stem_f32__scalar,                &stem_qu8__scalar,                &inverted_residual_f32__scalar,
-    &inverted_residual_qu8__scalar,   &pointwise_f32__scalar,           &pointwise_qu8__scalar,
-    &global_average_pool_f32__scalar, &global_average_pool_qu8__scalar, &dense_f32__scalar,
-    &dense_qu8__scalar,               &softmax_f32__scalar,             &softmax_qu8__scalar,
+    &stem_f32__scalar,
+    &stem_qu8__scalar,
+    &inverted_residual_f32__scalar,
+    &inverted_residual_qu8__scalar,
+    &pointwise_f32__scalar,
+    &pointwise_qu8__scalar,
+    &global_average_pool_f32__scalar,
+    &global_average_pool_qu8__scalar,
+    &dense_f32__scalar,
+    &dense_qu8__scalar,
+    &softmax_f32__scalar,
+    &softmax_qu8__scalar,
 };
 
 }  // namespace

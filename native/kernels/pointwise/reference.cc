@@ -11,22 +11,22 @@ void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
 }  // namespace
 
 const Kernel pointwise_f32__scalar = {"pointwise_f32__scalar",
-                                  OpKind::pointwise,
-                                  Dtype::f32,
-                                  Isa::scalar,
-                                  nullptr,
-                                  reference::convolution_packed_bytes,
-                                  reference::convolution_pack,
-                                  reference::convolution_facts,
-                                  run};
+                                      OpKind::pointwise,
+                                      Dtype::f32,
+                                      Isa::scalar,
+                                      nullptr,
+                                      reference::convolution_packed_bytes,
+                                      reference::convolution_pack,
+                                      reference::convolution_facts,
+                                      run};
 const Kernel pointwise_qu8__scalar = {"pointwise_qu8__scalar",
-                                  OpKind::pointwise,
-                                  Dtype::qu8,
-                                  Isa::scalar,
-                                  nullptr,
-                                  reference::convolution_packed_bytes,
-                                  reference::convolution_pack,
-                                  reference::convolution_facts,
-                                  run};
+                                      OpKind::pointwise,
+                                      Dtype::qu8,
+                                      Isa::scalar,
+                                      nullptr,
+                                      reference::convolution_packed_bytes,
+                                      reference::convolution_pack,
+                                      reference::convolution_facts,
+                                      run};
 
 }  // namespace mobilenetv2

@@ -76,9 +76,9 @@ void run_qu8(StageArgs& args, int32_t, int32_t) {
 
 }  // namespace
 
-const Kernel softmax_f32__scalar = {"softmax_f32__scalar", OpKind::softmax, Dtype::f32, Isa::scalar, nullptr,
-                                    packed_bytes,          pack,            facts,      run_f32};
-const Kernel softmax_qu8__scalar = {"softmax_qu8__scalar", OpKind::softmax, Dtype::qu8, Isa::scalar, nullptr,
-                                    packed_bytes,          pack,            facts,      run_qu8};
+const Kernel softmax_f32__scalar = {
+    "softmax_f32__scalar", OpKind::softmax, Dtype::f32, Isa::scalar, nullptr, packed_bytes, pack, facts, run_f32};
+const Kernel softmax_qu8__scalar = {
+    "softmax_qu8__scalar", OpKind::softmax, Dtype::qu8, Isa::scalar, nullptr, packed_bytes, pack, facts, run_qu8};
 
 }  // namespace mobilenetv2

@@ -11,22 +11,22 @@ void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
 }  // namespace
 
 const Kernel stem_f32__scalar = {"stem_f32__scalar",
-                                  OpKind::stem,
-                                  Dtype::f32,
-                                  Isa::scalar,
-                                  nullptr,
-                                  reference::convolution_packed_bytes,
-                                  reference::convolution_pack,
-                                  reference::convolution_facts,
-                                  run};
+                                 OpKind::stem,
+                                 Dtype::f32,
+                                 Isa::scalar,
+                                 nullptr,
+                                 reference::convolution_packed_bytes,
+                                 reference::convolution_pack,
+                                 reference::convolution_facts,
+                                 run};
 const Kernel stem_qu8__scalar = {"stem_qu8__scalar",
-                                  OpKind::stem,
-                                  Dtype::qu8,
-                                  Isa::scalar,
-                                  nullptr,
-                                  reference::convolution_packed_bytes,
-                                  reference::convolution_pack,
-                                  reference::convolution_facts,
-                                  run};
+                                 OpKind::stem,
+                                 Dtype::qu8,
+                                 Isa::scalar,
+                                 nullptr,
+                                 reference::convolution_packed_bytes,
+                                 reference::convolution_pack,
+                                 reference::convolution_facts,
+                                 run};
 
 }  // namespace mobilenetv2
