@@ -13,8 +13,9 @@ export function object(value: unknown, what: string): JsonObject {
   return isObject(value) ? value : corrupt(`${what}: expected an object, got ${describe(value)}`);
 }
 
+/** A copy: in memory, unlike in JSON, an array may have holes, and these must not be skipped. */
 export function array(value: unknown, what: string): readonly unknown[] {
-  return Array.isArray(value) ? value : corrupt(`${what}: expected an array, got ${describe(value)}`);
+  return Array.isArray(value) ? [...value] : corrupt(`${what}: expected an array, got ${describe(value)}`);
 }
 
 export function string(value: unknown, what: string): string {

@@ -56,7 +56,6 @@ export class TfjsWeights {
   /** Shorter names for nested models' and cells' weights; null where two would share one. */
   private readonly aliases = new Map<string, Entry | null>();
   private readonly budget: WeightBudget;
-  private readonly view: DataView;
 
   /** @param bytes all shards, concatenated */
   constructor(
@@ -64,7 +63,6 @@ export class TfjsWeights {
     private readonly bytes: Uint8Array,
   ) {
     this.budget = new WeightBudget(bytes.length);
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const specs = weightSpecs(modelJson);
     if (specs.length > MAX_WEIGHTS)
       corrupt(`weightsManifest: ${specs.length} weights, expected at most ${MAX_WEIGHTS}`);
@@ -105,21 +103,16 @@ export class TfjsWeights {
   }
 
   private decode(entry: Entry, what: string): Float32Array {
-    const { storage, start, count } = entry;
-    const { bytes, view } = this;
+    const { storage, start, count, bytes } = entry;
     if (storage === null) return corrupt(`${what}: is not float32`);
-    // Shards have no alignment, so multi-byte values are read one by one.
-    if (storage.kind === 'float32')
-      return Float32Array.from({ length: count }, (_, i) => view.getFloat32(start + 4 * i, true));
-    if (storage.kind === 'float16') {
-      return float16ToFloat32(Uint16Array.from({ length: count }, (_, i) => view.getUint16(start + 2 * i, true)));
-    }
+    // A copy, for shards have no alignment; hosts are little-endian, as the shards are.
+    const { buffer } = new Uint8Array(this.bytes.subarray(start, start + bytes));
+    if (storage.kind === 'float32') return new Float32Array(buffer);
+    if (storage.kind === 'float16') return float16ToFloat32(new Uint16Array(buffer));
     const { kind, scale, min } = storage;
+    const stored = kind === 'uint8' ? new Uint8Array(buffer) : new Uint16Array(buffer);
     const result = new Float32Array(count);
-    for (let i = 0; i < count; i++) {
-      const q = kind === 'uint8' ? (bytes[start + i] as number) : view.getUint16(start + 2 * i, true);
-      result[i] = q * scale + min;
-    }
+    for (let i = 0; i < count; i++) result[i] = (stored[i] as number) * scale + min;
     return result;
   }
 }

@@ -91,7 +91,7 @@ export class TfliteTensors {
   private aligned(start: number, bytes: number, alignment: number): { buffer: ArrayBufferLike; offset: number } {
     const offset = this.file.bytes.byteOffset + start;
     if (offset % alignment === 0) return { buffer: this.file.bytes.buffer, offset };
-    return { buffer: this.file.bytes.slice(start, start + bytes).buffer, offset: 0 };
+    return { buffer: new Uint8Array(this.file.bytes.subarray(start, start + bytes)).buffer, offset: 0 };
   }
 
   /** FLOAT32, or FLOAT16 converted; every value finite. */

@@ -193,6 +193,7 @@ describe('a TFLite file', () => {
     const shifted = new Uint8Array(bytes.length + 1);
     shifted.set(bytes, 1);
     expect(readTflite(shifted.subarray(1), 'tiny')).toEqual(readTflite(bytes, 'tiny'));
+    expect(readTflite(Buffer.from(shifted.buffer).subarray(1), 'tiny')).toEqual(readTflite(bytes, 'tiny'));
   });
 });
 
