@@ -162,6 +162,10 @@ const activationLayer: Maker = (layer, base) => {
 const averagePool: Maker = (layer, base) => {
   checkChannelsLast(layer.config);
   const window = pair(layer.config.pool_size ?? 2, `${layer.where}: pool_size`, 1, MAX_INPUT_SIDE);
+  // A window of the whole image gives one pixel, except when SAME padding lets smaller steps go on.
+  const stride = pair(layer.config.strides ?? window, `${layer.where}: strides`, 1, MAX_INPUT_SIDE);
+  const steps = stride[0] < window[0] || stride[1] < window[1];
+  if (layer.config.padding !== 'valid' && steps) throw new Unfit('overlapping windows with padding');
   return { ...base, kind: 'pool', pool: 'mean', window };
 };
 

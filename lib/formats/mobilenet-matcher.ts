@@ -40,6 +40,7 @@ function paddingKind(node: ConvNode, flow: Flow): Padding | null {
 class Matcher {
   private readonly nodes: readonly GraphNode[];
   private next = 0;
+  private pooled = false;
   flow: Flow;
 
   constructor(private readonly graph: Graph) {
@@ -80,12 +81,11 @@ class Matcher {
     );
   }
 
-  /** Whether the node `ahead` is a convolution of that kind. */
+  /** Whether the node `ahead` is a convolution of that kind. Fully connected layers are 1x1 ones, but only of a vector. */
   isConv(kernel: 1 | 3, depthwise: boolean, ahead = 0): boolean {
     const node = this.peek(ahead);
-    return (
-      node?.kind === 'conv' && node.depthwise === depthwise && node.kernel[0] === kernel && node.kernel[1] === kernel
-    );
+    if (node?.kind !== 'conv' || node.depthwise !== depthwise || (node.dense && !this.pooled)) return false;
+    return node.kernel[0] === kernel && node.kernel[1] === kernel;
   }
 
   /** Takes a convolution that {@link isConv} found. `strides`: those that fit here. */
@@ -154,6 +154,7 @@ class Matcher {
       return this.fail('input and output of the average pool to have the same scale and zero point');
     }
     this.advance(node, { height: 1, width: 1, channels: flow.channels, quantization: node.quantization });
+    this.pooled = true;
     return { name: node.name, kind: node.pool, output: node.quantization };
   }
 

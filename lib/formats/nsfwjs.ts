@@ -30,9 +30,11 @@ function findPackage(file: string): { directory: string; version: string } | nul
   return null;
 }
 
-/** Looks from the caller's project, then from this package. */
-function locate(from: string): { load: NodeJS.Require; directory: string; version: string } {
-  for (const place of [join(from, 'package.json'), import.meta.url]) {
+/** Looks from `from`, or else from the current directory and from this package. */
+function locate(from: string | undefined): { load: NodeJS.Require; directory: string; version: string } {
+  const places =
+    from === undefined ? [join(process.cwd(), 'package.json'), import.meta.url] : [join(from, 'package.json')];
+  for (const place of places) {
     const load = createRequire(place);
     try {
       const found = findPackage(load.resolve('nsfwjs'));
@@ -41,7 +43,10 @@ function locate(from: string): { load: NodeJS.Require; directory: string; versio
       // not installed there
     }
   }
-  throw new MobileNetError('FILE_NOT_FOUND', `package nsfwjs is not installed in ${from}: npm install nsfwjs`);
+  throw new MobileNetError(
+    'FILE_NOT_FOUND',
+    `package nsfwjs is not installed in ${from ?? process.cwd()}: npm install nsfwjs`,
+  );
 }
 
 /** The package's class names in the order of the outputs: { 0: 'Drawing', ... }. */
@@ -61,13 +66,10 @@ function readClasses(load: NodeJS.Require, directory: string): string[] | null {
  * path: the package's own loaders wrap the base64 text as a module namespace, which gives each of its millions of
  * characters a property and takes seconds.
  *
- * @param from the directory whose node_modules to look in first
+ * @param from the absolute path of the directory from which to look; otherwise the current one, then this package's
  * @throws MobileNetError FILE_NOT_FOUND when the package or its model is not there; else as readTfjsLayers
  */
-export async function readNsfwjsPackage(
-  model: NsfwjsModelName = 'MobileNetV2',
-  from: string = process.cwd(),
-): Promise<ModelSpec> {
+export async function readNsfwjsPackage(model: NsfwjsModelName = 'MobileNetV2', from?: string): Promise<ModelSpec> {
   const folder = folders.get(model);
   if (folder === undefined) {
     const known = [...folders.keys()].join(', ');

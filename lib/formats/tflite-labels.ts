@@ -1,6 +1,7 @@
+import { describe } from '../errors.js';
 import { corrupt } from './failures.js';
 import { FlatBuffer, type Table, type Tables } from './flatbuffer.js';
-import { MAX_LABEL_BYTES } from './limits.js';
+import { MAX_CHANNELS, MAX_LABEL_BYTES } from './limits.js';
 import { readAppendedZip } from './zip.js';
 
 /* Labels inside a TFLite file: "associated files" are a zip archive after the FlatBuffer, and a second FlatBuffer, in
@@ -52,9 +53,11 @@ export function readTfliteLabels(file: FlatBuffer, model: Table): string[] | nul
   const entry = entries.find((candidate) => candidate.name === named) ?? only;
   if (entry === undefined) return null;
   try {
-    return splitLabels(new TextDecoder('utf-8', { fatal: true }).decode(entry.read(MAX_LABEL_BYTES)));
+    const labels = splitLabels(new TextDecoder('utf-8', { fatal: true }).decode(entry.read(MAX_LABEL_BYTES)));
+    if (labels.length <= MAX_CHANNELS) return labels;
+    return corrupt(`label file ${describe(entry.name)}: ${labels.length} lines, expected at most ${MAX_CHANNELS}`);
   } catch (error) {
-    if (error instanceof TypeError) return corrupt(`label file ${entry.name}: is not UTF-8 text`, error);
+    if (error instanceof TypeError) return corrupt(`label file ${describe(entry.name)}: is not UTF-8 text`, error);
     throw error;
   }
 }

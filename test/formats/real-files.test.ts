@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
 import { readModel, readNsfwjsPackage } from '../../lib/formats/index.js';
 import { type ConvSpec, classCount, type ModelSpec, weightedLayers } from '../../lib/model-spec.js';
@@ -64,6 +65,13 @@ describe('nsfwjs, as its npm package ships it', () => {
     expect(spec).toMatchObject({ preprocess: 'nsfwjs', logitsOnly: false, input: { height: 224, width: 224 } });
     expect(spec.source).toMatch(/^nsfwjs \d+\.\d+\.\d+ MobileNetV2$/);
     expect(totals(spec)).toEqual({ macs: 299_855_360, parameters: 2_568_293 });
+  });
+
+  it('says how to get it when it is not installed', async () => {
+    await expect(readNsfwjsPackage('MobileNetV2', tmpdir())).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      message: expect.stringMatching(/npm install nsfwjs$/),
+    });
   });
 
   it('has two models more, which are no MobileNetV2 in layers', async () => {

@@ -205,6 +205,11 @@ describe('a layers model that does not fit', () => {
       change('pool', { pool_size: 3 }, 'AveragePooling2D'),
       /window of the whole image, 8x8, not 3x3/,
     ],
+    [
+      'overlapping windows',
+      change('pool', { pool_size: 8, strides: 1, padding: 'same' }, 'AveragePooling2D'),
+      /overlapping windows/,
+    ],
     ['a shared layer', (layers) => layers[3]?.inbound_nodes.push([['input_1', 0, 0, {}]]), /used 2 times/],
   ];
   for (const [name, edit, message] of cases) {

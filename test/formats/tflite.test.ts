@@ -224,6 +224,7 @@ describe('labels inside a TFLite file', () => {
     const at = Buffer.from(zipped).indexOf('PK\x03\x04') + 30 + 'labels.txt'.length;
     zipped[at + 3] = (zipped[at + 3] ?? 0) ^ 0xff;
     expect(() => readTflite(zipped, 'tiny')).toThrow(/"labels.txt" in the appended zip archive/);
+    expect(() => labelsOf({ 'labels.txt': 'x\n'.repeat(20000) })).toThrow(/20000 lines, expected at most 16384/);
     expect(() => labelsOf({ 'labels.txt': 'x'.repeat(9 * 2 ** 20) })).toThrow(
       /9437184 bytes, expected at most 8388608/,
     );
@@ -275,6 +276,17 @@ describe('a TFLite file that does not fit', () => {
       /operator \d+ \(MAX_POOL_2D.*global average pooling/,
     ],
     ['an unknown operator', { edit: (w) => (operator(w, code.ADD).code = 203) }, /\(operator code 203 /],
+    [
+      'a fully connected layer on an image',
+      {
+        edit: (w) => {
+          const conv = operator(w, code.CONV_2D, 1);
+          Object.assign(conv, { code: code.FULLY_CONNECTED, type: 8, options: [{ u8: 0 }] });
+          Object.assign(w.tensors[conv.inputs[1] ?? -1] ?? {}, { shape: [6, 8] });
+        },
+      },
+      /operator 2 \(FULLY_CONNECTED.*expected a 1x1 projection/,
+    ],
     ['two outputs', { edit: (w) => w.outputs.push(0) }, /2 outputs/],
     [
       'an output in the middle',
