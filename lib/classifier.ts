@@ -1,20 +1,31 @@
 /** The facade: load a model, classify images. */
-import { alignLabels, checkLabels, parseLabels, readLabelFile } from './labels.js';
+
+import { dequantize } from './compile/dequantize.js';
 import { type DecodedImage, decodeImage, type ImageInput } from './decode.js';
 import { Engine } from './engine.js';
 import { describe, MobileNetError } from './errors.js';
 import { type ModelSource, readModel, readNsfwjsPackage, readTflite } from './formats/index.js';
+import { alignLabels, checkLabels, parseLabels, readLabelFile } from './labels.js';
 import { describeNetwork, type ModelInfo, type NetworkInfo } from './model-info.js';
 import type { ModelSpec } from './model-spec.js';
 import { fetchModel, isModelName, type ModelName } from './models.js';
 import { native } from './native.js';
 import { type ClassifyOptions, checkInteger, checkOptions, type InferOptions, type LoadOptions } from './options.js';
-import { planPreprocess, type PreprocessRecipe, resolveRecipe } from './preprocess.js';
+import { type PreprocessRecipe, planPreprocess, resolveRecipe } from './preprocess.js';
 import { type Classification, topK } from './results.js';
 import { defaultThreads } from './threads.js';
 
 const MAX_THREADS = 1024;
-const LOAD_OPTIONS = ['labels', 'preprocess', 'threads', 'cacheDir', 'localOnly', 'onProgress', 'maxPixels'];
+const LOAD_OPTIONS = [
+  'labels',
+  'preprocess',
+  'precision',
+  'threads',
+  'cacheDir',
+  'localOnly',
+  'onProgress',
+  'maxPixels',
+];
 
 /**
  * A loaded network. Make one with {@link MobileNetV2.load}; it may be used from any number of concurrent calls.
@@ -35,7 +46,13 @@ export class MobileNetV2 {
   readonly #running = new Set<Promise<unknown>>();
   #closed: Promise<void> | null = null;
 
-  private constructor(spec: ModelSpec, engine: Engine, labels: readonly string[] | null, recipe: PreprocessRecipe, maxPixels: number | undefined) {
+  private constructor(
+    spec: ModelSpec,
+    engine: Engine,
+    labels: readonly string[] | null,
+    recipe: PreprocessRecipe,
+    maxPixels: number | undefined,
+  ) {
     this.#spec = spec;
     this.#engine = engine;
     this.#network = describeNetwork(spec, engine.compiled);
@@ -55,11 +72,19 @@ export class MobileNetV2 {
    */
   static async load(source: ModelSource | ModelName, options: LoadOptions = {}): Promise<MobileNetV2> {
     checkOptions('options', options, LOAD_OPTIONS);
-    const threads = checkInteger('threads', options.threads ?? defaultThreads(), 1, MAX_THREADS);
-    const recipeGiven = options.preprocess === undefined ? null : resolveRecipe(options.preprocess);
+    const { precision } = options;
+    if (precision !== undefined && precision !== 'float32') {
+      throw new MobileNetError('INVALID_ARGUMENT', `precision: expected 'float32', got ${describe(precision)}`);
+    }
     const spec = await readSource(source, options);
+    return MobileNetV2.fromSpec(precision === 'float32' ? dequantize(spec) : spec, options);
+  }
+
+  /** @internal A network that is described already. */
+  static async fromSpec(spec: ModelSpec, options: LoadOptions): Promise<MobileNetV2> {
+    const threads = checkInteger('threads', options.threads ?? defaultThreads(), 1, MAX_THREADS);
+    const recipe = resolveRecipe(options.preprocess ?? spec.preprocess ?? 'tf');
     const labels = await labelsFor(spec, options.labels);
-    const recipe = recipeGiven ?? resolveRecipe(spec.preprocess ?? 'tf');
     return new MobileNetV2(spec, new Engine(spec, { threads }), labels, recipe, options.maxPixels);
   }
 
@@ -181,7 +206,11 @@ export class MobileNetV2 {
     const plan = planPreprocess(recipe, image, { ...input, dtype: precision });
     const length = input.height * input.width * 3;
     const output =
-      precision === 'float32' ? new Float32Array(length) : precision === 'int8' ? new Int8Array(length) : new Uint8Array(length);
+      precision === 'float32'
+        ? new Float32Array(length)
+        : precision === 'int8'
+          ? new Int8Array(length)
+          : new Uint8Array(length);
     await native().preprocess(plan, image.data, output, this.#engine.threads);
     return output;
   }
@@ -201,7 +230,8 @@ export class MobileNetV2 {
     if (precision === 'int8' && batch instanceof Int8Array) return batch;
     if (batch instanceof Float32Array && input.quantization !== null) {
       const { scale, zeroPoint } = input.quantization;
-      const [low, result] = precision === 'int8' ? [-128, new Int8Array(batch.length)] : [0, new Uint8Array(batch.length)];
+      const [low, result] =
+        precision === 'int8' ? [-128, new Int8Array(batch.length)] : [0, new Uint8Array(batch.length)];
       for (let i = 0; i < batch.length; i++) {
         const q = Math.floor((batch[i] as number) / scale + 0.5) + zeroPoint;
         result[i] = Math.min(Math.max(q, low), low + 255); // NaN becomes 0

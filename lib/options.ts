@@ -11,6 +11,10 @@ export interface LoadOptions {
   readonly labels?: string | readonly string[];
   /** How images become inputs. Default: what the model implies, else `'tf'`. */
   readonly preprocess?: Preprocess;
+  /**
+   * `'float32'` runs a quantised file in float, on its dequantised weights. Default: the file's own precision.
+   */
+  readonly precision?: 'float32';
   /** Most threads this model uses at a time. Default: the CPUs this process may use, cgroup limits included. */
   readonly threads?: number;
   /** Where named models are kept. Default: the environment variable MOBILENETV2_CACHE, else the user's cache folder. */
@@ -38,7 +42,10 @@ export interface InferOptions {
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is an integer in min ... max. */
 export function checkInteger(name: string, value: unknown, min: number, max: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new MobileNetError('INVALID_ARGUMENT', `${name}: expected an integer in ${min} ... ${max}, got ${describe(value)}`);
+  throw new MobileNetError(
+    'INVALID_ARGUMENT',
+    `${name}: expected an integer in ${min} ... ${max}, got ${describe(value)}`,
+  );
 }
 
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is a plain options object with no keys but `known`. */
@@ -48,6 +55,9 @@ export function checkOptions(name: string, value: unknown, known: readonly strin
   }
   const unknown = Object.keys(value).find((key) => !known.includes(key));
   if (unknown !== undefined) {
-    throw new MobileNetError('INVALID_ARGUMENT', `${name}: no option is called ${describe(unknown)}; known: ${known.join(', ')}`);
+    throw new MobileNetError(
+      'INVALID_ARGUMENT',
+      `${name}: no option is called ${describe(unknown)}; known: ${known.join(', ')}`,
+    );
   }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addBench } from './bench.js';
 import { addClassify } from './classify.js';
 import { EXIT_CODES_HELP, EXIT_USAGE, reportError } from './errors.js';
 import { addFetch } from './fetch.js';
@@ -42,6 +43,7 @@ ${EXIT_CODES_HELP}
     );
   addClassify(program);
   addFetch(program);
+  addBench(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -61,7 +61,10 @@ export function peakLiveBytes(ranges: readonly LiveRange[]): number {
   let peak = 0;
   for (let step = 0; step < steps; step++) {
     const live = ranges.filter((r) => r.from <= step && step <= r.to);
-    peak = Math.max(peak, live.reduce((sum, r) => sum + alignUp(r.bytes), 0));
+    peak = Math.max(
+      peak,
+      live.reduce((sum, r) => sum + alignUp(r.bytes), 0),
+    );
   }
   return peak;
 }

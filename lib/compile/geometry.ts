@@ -39,9 +39,15 @@ function outChannels(op: NativeOp): number {
  * @throws MobileNetError INVALID_ARGUMENT for an input size that is no integer in 1 ... {@link MAX_INPUT_SIDE}.
  */
 export function stageShapes(model: CompiledModel, height: number, width: number): StageShape[] {
-  for (const [name, side] of [['height', height], ['width', width]] as const) {
+  for (const [name, side] of [
+    ['height', height],
+    ['width', width],
+  ] as const) {
     if (!Number.isInteger(side) || side < 1 || side > MAX_INPUT_SIDE) {
-      throw new MobileNetError('INVALID_ARGUMENT', `input ${name} must be an integer in 1 ... ${MAX_INPUT_SIDE}, not ${side}`);
+      throw new MobileNetError(
+        'INVALID_ARGUMENT',
+        `input ${name} must be an integer in 1 ... ${MAX_INPUT_SIDE}, not ${side}`,
+      );
     }
   }
   let flow = { height, width, channels: 3 };
@@ -52,7 +58,10 @@ export function stageShapes(model: CompiledModel, height: number, width: number)
   });
 }
 
-function stageShape({ op, padding }: CompiledOp, flow: { height: number; width: number; channels: number }): StageShape {
+function stageShape(
+  { op, padding }: CompiledOp,
+  flow: { height: number; width: number; channels: number },
+): StageShape {
   const conv = spatialConv(op);
   const rows = conv ? convolve(flow.height, conv, padding) : { out: 1, before: 0 };
   const columns = conv ? convolve(flow.width, conv, padding) : { out: 1, before: 0 };

@@ -41,13 +41,22 @@ export function compileOps(spec: ModelSpec): CompiledModel {
     const op = lowering.block(block, input);
     push(block.project.name, op, block.residual?.output ?? block.project.output, block.depthwise.padding);
   }
-  if (spec.head) push(spec.head.name, { kind: 'pointwise', dtype, conv: lowering.conv(spec.head, input) }, spec.head.output);
+  if (spec.head)
+    push(spec.head.name, { kind: 'pointwise', dtype, conv: lowering.conv(spec.head, input) }, spec.head.output);
   const channels = spec.head?.outChannels ?? spec.blocks.at(-1)?.project.outChannels ?? spec.stem.outChannels;
-  push(spec.pool.name, { kind: 'globalAveragePool', dtype, pool: lowering.pool(spec.pool, channels, input) }, spec.pool.output);
+  push(
+    spec.pool.name,
+    { kind: 'globalAveragePool', dtype, pool: lowering.pool(spec.pool, channels, input) },
+    spec.pool.output,
+  );
   for (const dense of spec.classifier) push(dense.conv.name, lowering.dense(dense, input), dense.conv.output);
 
   const classes = classCount(spec);
-  ops.push({ name: 'softmax', op: { kind: 'softmax', dtype, softmax: lowering.softmax(spec, classes, input) }, padding: 'same' });
+  ops.push({
+    name: 'softmax',
+    op: { kind: 'softmax', dtype, softmax: lowering.softmax(spec, classes, input) },
+    padding: 'same',
+  });
   return { dtype, ops, classes, logits: input ? lowering.unsigned(input, 'logits') : { scale: 1, zeroPoint: 0 } };
 }
 
@@ -58,7 +67,8 @@ class Lowering {
   ) {}
 
   unsigned(q: Quantization | null, name: string): Quantization {
-    if (q === null) throw new MobileNetError('MODEL_UNSUPPORTED', `${name}: a quantised network needs a scale for this tensor`);
+    if (q === null)
+      throw new MobileNetError('MODEL_UNSUPPORTED', `${name}: a quantised network needs a scale for this tensor`);
     return toUnsigned(q, this.signed);
   }
 
@@ -111,7 +121,11 @@ class Lowering {
   }
 
   /** TFLite's 8-bit ADD: both inputs to the common scale 2 max(sa, sb) with 20 more bits, added, and back. */
-  private residual(block: BlockSpec, residual: NonNullable<BlockSpec['residual']>, input: Quantization | null): NativeResidual {
+  private residual(
+    block: BlockSpec,
+    residual: NonNullable<BlockSpec['residual']>,
+    input: Quantization | null,
+  ): NativeResidual {
     if (this.dtype === 'f32') return floatRange('linear');
     const a = this.unsigned(input, `${residual.name} (input)`);
     const b = this.unsigned(block.project.output, block.project.name);

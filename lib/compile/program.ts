@@ -36,13 +36,25 @@ interface Cut {
  * @param lanes threads that share one image, at least 1.
  * @throws MobileNetError INVALID_ARGUMENT for an impossible input size.
  */
-export function planProgram(model: CompiledModel, height: number, width: number, lanes: number, factsOf: FactsOf): Plan {
+export function planProgram(
+  model: CompiledModel,
+  height: number,
+  width: number,
+  lanes: number,
+  factsOf: FactsOf,
+): Plan {
   const shapes = stageShapes(model, height, width);
   const ops = model.ops.map((compiled, i) => plannedOp(compiled, i, shapes[i] as StageShape, model.dtype, factsOf));
   return new Layout(model, ops, lanes).plan(chooseCuts(ops, lanes));
 }
 
-function plannedOp({ op, name }: CompiledOp, index: number, shape: StageShape, dtype: Dtype, factsOf: FactsOf): PlannedOp {
+function plannedOp(
+  { op, name }: CompiledOp,
+  index: number,
+  shape: StageShape,
+  dtype: Dtype,
+  factsOf: FactsOf,
+): PlannedOp {
   const facts = factsOf(index, shape);
   const elementBytes = op.kind === 'softmax' || dtype === 'f32' ? 4 : 1;
   const outputRowBytes = shape.outWidth * shape.outChannels * elementBytes;
@@ -133,7 +145,10 @@ class Layout {
         ({ rowBegin, rowEnd, places }): Lane => ({
           rowBegin,
           rowEnd,
-          places: places.map((p) => ({ outputOffset: at(p.output), scratchOffset: p.scratch === null ? 0 : at(p.scratch) })),
+          places: places.map((p) => ({
+            outputOffset: at(p.output),
+            scratchOffset: p.scratch === null ? 0 : at(p.scratch),
+          })),
         }),
       ),
     }));
@@ -173,7 +188,9 @@ class Layout {
     }));
     return {
       input: step === 0 ? null : (outputs[step - 1] as number),
-      stages: stages.map((stage, k): Stage => ({ op: stage.index, shape: stage.shape, outputRows: rings[k] as number })),
+      stages: stages.map(
+        (stage, k): Stage => ({ op: stage.index, shape: stage.shape, outputRows: rings[k] as number }),
+      ),
       lanes,
     };
   }

@@ -1,0 +1,107 @@
+// The pool's promises: every item once, every lane once, finish once, slots below the bound; under ThreadSanitizer too.
+#include "engine/thread_pool.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "harness.h"
+
+namespace mobilenetv2::test {
+namespace {
+
+class CountingJob : public Job {
+ public:
+  CountingJob(int32_t items, int32_t max_workers, int32_t lanes, int32_t steps)
+      : Job(items, max_workers, lanes), steps_(steps), runs_(items), slot_busy_(max_workers) {}
+
+  void run_item(int32_t item, int32_t slot, const Parallel& parallel) override {
+    if (slot < 0 || slot >= max_workers) {
+      slots_ok_ = false;
+      return;
+    }
+    if (slot_busy_[slot].exchange(true)) slots_ok_ = false;  // an arena belongs to one item at a time
+    for (int32_t step = 0; step < steps_; ++step) {
+      LaneCount count{std::vector<std::atomic<int32_t>>(static_cast<size_t>(lanes))};
+      const auto body = [](void* context, int32_t lane) { static_cast<LaneCount*>(context)->runs[lane]++; };
+      if (parallel.run != nullptr) {
+        parallel.run(parallel.pool, lanes, body, &count);
+      } else {
+        for (int32_t i = 0; i < lanes; ++i) body(&count, i);
+      }
+      for (const auto& runs : count.runs) {
+        if (runs != 1) lanes_ok_ = false;
+      }
+    }
+    ++runs_[item];
+    slot_busy_[slot] = false;
+  }
+
+  void finish() override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++finished_;
+    done_.notify_all();
+  }
+
+  void wait_and_check() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    CHECK(done_.wait_for(lock, std::chrono::seconds(60), [this] { return finished_ > 0; }));
+    CHECK_EQ(finished_, 1);
+    for (const auto& runs : runs_) CHECK_EQ(runs.load(), 1);
+    CHECK(slots_ok_);
+    CHECK(lanes_ok_);
+  }
+
+ private:
+  struct LaneCount {
+    std::vector<std::atomic<int32_t>> runs;
+  };
+  const int32_t steps_;
+  std::vector<std::atomic<int32_t>> runs_;
+  std::vector<std::atomic<bool>> slot_busy_;
+  std::atomic<bool> slots_ok_{true}, lanes_ok_{true};
+  std::mutex mutex_;
+  std::condition_variable done_;
+  int finished_ = 0;
+};
+
+}  // namespace
+
+TEST(pool_runs_every_item_and_lane_once) {
+  for (int32_t lanes : {1, 2, 3, 7}) {
+    for (int32_t items : {1, 2, 17}) {
+      auto job = std::make_shared<CountingJob>(items, std::min(items, 3), lanes, 20);
+      ThreadPool::shared().submit(job, 4);
+      job->wait_and_check();
+    }
+  }
+  CHECK(ThreadPool::shared().thread_count() >= 4);
+}
+
+TEST(pool_serves_submitters_at_once) {
+  std::vector<std::thread> submitters;
+  for (int i = 0; i < 4; ++i) {
+    submitters.emplace_back([i] {
+      Random random(seed() + i);
+      std::vector<std::shared_ptr<CountingJob>> jobs;
+      for (int k = 0; k < 25 * sweep(); ++k) {
+        const int32_t items = random.integer(1, 5);
+        jobs.push_back(std::make_shared<CountingJob>(items, random.integer(1, items), random.integer(1, 4), 3));
+        ThreadPool::shared().submit(jobs.back(), random.integer(1, 4));
+      }
+      for (const auto& job : jobs) job->wait_and_check();
+    });
+  }
+  for (std::thread& submitter : submitters) submitter.join();
+}
+
+// One thread alone can finish a job that asked for many lanes.
+TEST(a_job_does_not_wait_for_helpers) {
+  auto job = std::make_shared<CountingJob>(3, 1, 16, 5);
+  ThreadPool::shared().submit(job, 1);
+  job->wait_and_check();
+}
+
+}  // namespace mobilenetv2::test
