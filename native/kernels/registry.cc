@@ -3,12 +3,20 @@
 #include <iterator>
 
 #include "kernels/reference_kernels.h"
+#include "kernels/x86_qu8.h"
 
 namespace mobilenetv2 {
 namespace {
 
 // Best first. The scalar rows at the end are the definition of correct.
 constexpr const Kernel* kKernels[] = {
+#if defined(__x86_64__) || defined(_M_X64)
+    &stem_qu8__avx512vnni,
+    &inverted_residual_qu8__avx512vnni,
+    &pointwise_qu8__avx512vnni,
+    &global_average_pool_qu8__avx512vnni,
+    &dense_qu8__avx512vnni,
+#endif
     &stem_f32__scalar,
     &stem_qu8__scalar,
     &inverted_residual_f32__scalar,

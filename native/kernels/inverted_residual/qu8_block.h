@@ -12,23 +12,226 @@ namespace mobilenetv2::qu8 {
 template <class V>
 class Block {
  public:
-  static bool supports(const Op& op) {
-    return op.depthwise.kernel == 3 && (!op.has_expand || op.expand.kernel == 1) && op.project.kernel == 1;
+  static constexpr Kernel kernel(const char* name, Isa isa) {
+    return {name, OpKind::inverted_residual, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run};
   }
 
-  static size_t packed_bytes(const Op& op) {
-    const Packed p(op);
-    return p.residual + (op.residual.present ? sizeof(ResidualPacked) : 0);
-  }
+  static size_t packed_bytes(const Op& op) { return header(op).end; }
 
   static void pack(const Op& op, uint8_t* packed) {
-    const Packed p(op);
-    if (op.has_expand) ProductPacking<V, Plain>(op.expand, plain_k(op.expand.in_channels), expand_source(op)).pack(packed);
-    DepthwisePacking<V>(op.depthwise).pack(packed + p.depthwise);
-    ProductPacking<V, Plain>(op.project, project_k(op), project_source(op)).pack(packed + p.project);
-    if (op.residual.present) pack_residual<V>(op.residual, reinterpret_cast<ResidualPacked*>(packed + p.residual));
-    *reinterpret_cast<Header*>(packed) = {};
+    const Header h = header(op);
+    *reinterpret_cast<Header*>(packed) = h;
+    if (op.has_expand) expand_packing(op).pack(packed + sizeof(Header));
+    DepthwisePacking<V>(op.depthwise).pack(packed + h.depthwise);
+    project_packing(op).pack(packed + h.project);
+    if (op.residual.present) pack_residual<V>(op.residual, reinterpret_cast<ResidualPacked*>(packed + h.residual));
   }
+
+  static StageFacts facts(const Op& op, const StageShape& shape) {
+    const Plan plan(op, shape);
+    return {plan.scratch_bytes(), plan.strip_rows};
+  }
+
+  static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
+    Block block(args);
+    // Strips end at multiples of strip_rows, so that row pairs are complete and the line buffer holds them.
+    for (int32_t begin = row_begin, end; begin < row_end; begin = end) {
+      end = std::min(row_end, (begin / block.plan_.strip_rows + 1) * block.plan_.strip_rows);
+      block.run_strip(begin, end);
+    }
+  }
+
+ private:
+  struct alignas(kAlignment) Header {
+    size_t depthwise, project, residual, end;  // offsets; expand follows the header
+  };
+
+  static ProductPacking<V> expand_packing(const Op& op) {
+    return ProductPacking<V>(op.expand, plain_k(op.expand.in_channels));
+  }
+  static ProductPacking<V> project_packing(const Op& op) {
+    return ProductPacking<V>(op.project, depthwise_k<V>(op.project.in_channels));
+  }
+
+  static Header header(const Op& op) {
+    Header h{};
+    h.depthwise = sizeof(Header) + (op.has_expand ? expand_packing(op).bytes() : 0);
+    h.project = h.depthwise + DepthwisePacking<V>(op.depthwise).bytes();
+    h.residual = h.project + project_packing(op).bytes();
+    h.end = h.residual + (op.residual.present ? sizeof(ResidualPacked) : 0);
+    return h;
+  }
+
+  // Rows of the expanded image are counted from the first row of padding, at stride 2 from one row before that: output
+  // row y then reads four rows, of pairs first_row(y) / 2 and the next, from first_row(y) on. So each output row at
+  // stride 2 completes exactly one pair, and at stride 1 each two rows do.
+  struct Plan {
+    int32_t stride, before, columns, panels, strip_rows, pairs;
+    size_t panel_bytes, pair_bytes, tile_bytes;
+    bool split_columns;  // a tile's two rows are two halves of one output row
+
+    Plan(const Op& op, const StageShape& s) {
+      stride = op.depthwise.stride;
+      before = s.pad_top + (stride == 2 ? 1 : 0);
+      columns = std::max(s.in_width + s.pad_left, (s.out_width - 1) * stride + 3);
+      panels = panel_count<V>(op.depthwise.out_channels);
+      split_columns = stride == 2 && s.out_width > V::kTileCols;
+      strip_rows = split_columns ? 1 : 2;
+      pairs = stride == 2 ? strip_rows + 1 : strip_rows / 2 + 1;
+      panel_bytes = static_cast<size_t>(columns) * kVectorBytes<V>;
+      pair_bytes = panels * panel_bytes;
+      const size_t tiles = Split(s.in_width, V::kTileCols).parts;
+      tile_bytes = ATile<V>::bytes(depthwise_k<V>(op.project.in_channels));
+      if (op.has_expand) {
+        tile_bytes = std::max(tile_bytes, tiles * ATile<V>::bytes(plain_k(op.expand.in_channels)));
+      }
+      tile_bytes = align_up(tile_bytes);
+    }
+
+    int32_t first_row(int32_t y) const { return stride * y + (stride == 2 ? 1 : 0); }
+    size_t scratch_bytes() const { return tile_bytes + pairs * pair_bytes; }
+  };
+
+  explicit Block(StageArgs& args)
+      : args_(args),
+        op_(*args.op),
+        shape_(args.shape),
+        plan_(op_, args.shape),
+        header_(*reinterpret_cast<const Header*>(args.packed)),
+        a_(args.scratch),
+        pairs_(args.scratch + plan_.tile_bytes),
+        project_k_(depthwise_k<V>(op_.project.in_channels)),
+        project_(product_args<V>(op_.project, project_k_, args.packed + header_.project)) {}
+
+  uint8_t* pair(int32_t p) const { return pairs_ + static_cast<size_t>(p % plan_.pairs) * plan_.pair_bytes; }
+
+  void run_strip(int32_t begin, int32_t end) {
+    expand(begin, end);
+    for (int32_t y = begin; y < end;) {
+      const int rows = !plan_.split_columns && y + 1 < end && y % 2 == 0 ? 2 : 1;
+      make_rows(y, rows);
+      if (op_.residual.present) {
+        const auto& packed = *reinterpret_cast<const ResidualPacked*>(args_.packed + header_.residual);
+        for (int32_t r = y; r < y + rows; ++r) {
+          residual_row<V>(op_.residual, packed, args_.input.row(r), args_.output.row(r),
+                          shape_.out_width * shape_.out_channels);
+        }
+      }
+      y += rows;
+    }
+  }
+
+  // Completes the pairs that output rows [begin, end) read.
+  void expand(int32_t begin, int32_t end) {
+    const int32_t next = args_.next_expanded;
+    const int32_t until = std::min((end - 1) * plan_.stride - shape_.pad_top + 3, shape_.in_height);
+    const int32_t first = next == 0 ? plan_.first_row(begin) : next + plan_.before;
+    const int32_t last_pair = (plan_.first_row(end - 1) + 2) / 2;
+    for (int32_t p = first / 2; p <= last_pair; ++p) {
+      const int32_t row = 2 * p - plan_.before;  // input row of the pair's first half
+      const bool is_new[2] = {row >= next && row < until, row + 1 >= next && row + 1 < until};
+      const bool keeps_row = row >= 0 && row < next && row < shape_.in_height;
+      pad(pair(p), !keeps_row && (row < 0 || row + 1 >= shape_.in_height));
+      if (is_new[0] && is_new[1]) {
+        fill(p, row, 2, 0);
+      } else {
+        for (int r = 0; r < 2; ++r) {
+          if (is_new[r]) fill(p, row + r, 1, r);
+        }
+      }
+    }
+    args_.next_expanded = std::max(next, until);
+  }
+
+  // Padding columns of a pair, or the whole of it.
+  void pad(uint8_t* pair, bool whole) const {
+    const auto zero = V::set8(op_.depthwise.input_zero_point);
+    const int32_t inside_begin = whole ? plan_.columns : shape_.pad_left;
+    const int32_t inside_end = whole ? plan_.columns : shape_.pad_left + shape_.in_width;
+    for (int32_t p = 0; p < plan_.panels; ++p, pair += plan_.panel_bytes) {
+      for (int32_t x = 0; x < inside_begin; ++x) V::store(pair + x * kVectorBytes<V>, zero);
+      for (int32_t x = inside_end; x < plan_.columns; ++x) V::store(pair + x * kVectorBytes<V>, zero);
+    }
+  }
+
+  // Input row `row` (and the next) into pair p, or with one row into its half `half`.
+  void fill(int32_t p, int32_t row, int rows, int half) {
+    uint8_t* to = pair(p) + shape_.pad_left * kVectorBytes<V>;
+    const uint8_t* row0 = args_.input.row(row);
+    const uint8_t* row1 = args_.input.row(row + rows - 1);
+    if (op_.has_expand) {
+      expand_rows<V>(op_.expand, args_.packed + sizeof(Header), row0, row1, rows, shape_.in_width, a_, to,
+                     plan_.panel_bytes, half);
+    } else {
+      pair_rows<V>(op_.depthwise.in_channels, row0, row1, rows, shape_.in_width, to, plan_.panel_bytes, half);
+    }
+  }
+
+  // Output row y (and the next): depthwise and projection, tile by tile.
+  void make_rows(int32_t y, int rows) {
+    const Split tiles(shape_.out_width, V::kTileCols * (plan_.split_columns ? 2 : 1));
+    for (int32_t t = 0; t < tiles.parts; ++t) {
+      const int32_t x = tiles.begin(t), count = tiles.count(t);
+      if (plan_.split_columns) {
+        // Halves of equal length, which may overlap by a column.
+        const int32_t columns = (count + 1) / 2;
+        make_tile(2, columns, y, x, y, x + count - columns);
+      } else {
+        make_tile(rows, count, y, x, y + rows - 1, x);
+      }
+    }
+  }
+
+  DepthwiseSource source(int32_t y, int32_t x) const {
+    const int32_t row = plan_.first_row(y);
+    const size_t at = static_cast<size_t>(x) * plan_.stride * kVectorBytes<V>;
+    return {pair(row / 2) + at, pair(row / 2 + 1) + at, row % 2};
+  }
+
+  void make_tile(int rows, int32_t columns, int32_t y0, int32_t x0, int32_t y1, int32_t x1) {
+    const Conv& conv = op_.depthwise;
+    DepthwiseArgs d{
+        {source(y0, x0), source(y1, x1)}, columns, conv.output_zero_point, conv.min_q, conv.max_q, is_positive(conv)};
+    const uint8_t* panel = args_.packed + header_.depthwise;
+    const size_t panel_stride =
+        DepthwisePacking<V>::panel_bytes(reinterpret_cast<const PanelHeader*>(panel)->extra_first);
+    uint8_t* a = a_;
+    for (int32_t p = 0; p < plan_.panels; ++p, panel += panel_stride, a += ATile<V>::kBlockBytes) {
+      depthwise(rows, panel_vectors<V>(conv.out_channels, p), d, panel, a);
+      for (DepthwiseSource& s : d.source) {
+        s.old_pair += plan_.panel_bytes;
+        s.new_pair += plan_.panel_bytes;
+      }
+    }
+    const int32_t channels = shape_.out_channels;
+    const RowTarget<V> to{{args_.output.row(y0) + static_cast<size_t>(x0) * channels,
+                           args_.output.row(y1) + static_cast<size_t>(x1) * channels},
+                          channels};
+    const auto tile = row_tile<V>(rows, columns);
+    panel = args_.packed + header_.project;
+    for (int32_t p = 0; p < panel_count<V>(channels); ++p, panel += ProductPacking<V>::full_panel_bytes(project_k_)) {
+      tile(a_, panel, project_, to, p);
+    }
+  }
+
+  void depthwise(int rows, int vectors, const DepthwiseArgs& d, const uint8_t* panel, uint8_t* a) const {
+    using Run = void (*)(const DepthwiseArgs&, const uint8_t*, uint8_t*);
+    static constexpr Run kRuns[2][2][2] = {{{Depthwise<V, 1, 1, 1>::run, Depthwise<V, 1, 1, 2>::run},
+                                            {Depthwise<V, 1, 2, 1>::run, Depthwise<V, 1, 2, 2>::run}},
+                                           {{Depthwise<V, 2, 1, 1>::run, Depthwise<V, 2, 1, 2>::run},
+                                            {Depthwise<V, 2, 2, 1>::run, Depthwise<V, 2, 2, 2>::run}}};
+    kRuns[plan_.stride - 1][rows - 1][vectors - 1](d, panel, a);
+  }
+
+  StageArgs& args_;
+  const Op& op_;
+  const StageShape& shape_;
+  const Plan plan_;
+  const Header& header_;
+  uint8_t* const a_;
+  uint8_t* const pairs_;
+  const KShape project_k_;
+  const ProductArgs project_;
 };
 
 }  // namespace mobilenetv2::qu8

@@ -6,19 +6,6 @@
 
 namespace mobilenetv2::qu8 {
 
-// Columns [0, columns) of row `first` (and the next when R = 2) of a narrow tensor as an A tile.
-template <class V>
-void fill_a_tile(const uint8_t* row0, const uint8_t* row1, int32_t channels, int32_t columns, uint8_t* a) {
-  for (int32_t from = 0; from < channels; from += kPanel<V>, a += ATile<V>::kBlockBytes) {
-    const int n = std::min(channels - from, kPanel<V>);
-    const uint8_t* p0 = row0 + from;
-    const uint8_t* p1 = row1 + from;
-    for (int32_t c = 0; c < columns; ++c, p0 += channels, p1 += channels) {
-      V::store_column(a + c * V::kColBytes, V::load_rows(p0, p1, n));
-    }
-  }
-}
-
 template <class V, int R, int C>
 struct ExpandProduct {
   // One panel of a tile into the row pairs at `pairs`; with R = 1 only into row `row` of each pair.
@@ -72,9 +59,8 @@ void expand_rows(const Conv& conv, const uint8_t* packed, const uint8_t* row0, c
   for (int32_t p = 0; p < panel_count<V>(conv.out_channels); ++p) {
     const int vectors = panel_vectors<V>(conv.out_channels, p);
     for (int32_t t = 0; t < tiles.parts; ++t) {
-      const auto tile =
-          expand_tile<V>(rows, tiles.count(t), std::make_integer_sequence<int, V::kTileCols>());
-      tile(a + t * tile_bytes, packed + p * ProductPacking<V, int>::full_panel_bytes(args.k), args, vectors,
+      const auto tile = expand_tile<V>(rows, tiles.count(t), std::make_integer_sequence<int, V::kTileCols>());
+      tile(a + t * tile_bytes, packed + p * ProductPacking<V>::full_panel_bytes(args.k), args, vectors,
            pairs + p * panel_bytes + static_cast<size_t>(tiles.begin(t)) * kVectorBytes<V>, row);
     }
   }

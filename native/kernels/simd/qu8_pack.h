@@ -31,7 +31,7 @@ template <class V>
 KShape depthwise_k(int32_t channels) {
   const int32_t rest = channels % kPanel<V>;
   if (rest == 0 || rest > V::kWords) return {(channels + 7) / 8, 0};
-  return {channels / 8 - rest / 8, V::kLanes};
+  return {(channels - rest) / 8, (rest + 3) / 4};
 }
 
 template <class V>
@@ -117,12 +117,15 @@ void pack_constants(const Conv& conv, int32_t p, uint8_t* panel, const Range& ra
 }
 
 // A convolution as a matrix product, panel after panel, each: header, constants, one weight vector (or two) per step
-// of V::kGroup channels. `Source` maps an index of the product's K to the weight's place in the channel's weights, or
-// to -1 where there is none.
-template <class V, class Source>
+// of V::kGroup channels. `order` maps an index of the product's K to the weight's place among the channel's weights, or
+// to one beyond where there is none; plain by default.
+template <class V>
 class ProductPacking {
  public:
-  ProductPacking(const Conv& conv, KShape k, const Source& source) : conv_(conv), k_(k), source_(source) {}
+  using Order = int32_t (*)(int32_t);
+  ProductPacking(const Conv& conv, KShape k, Order order = plain) : conv_(conv), k_(k), order_(order) {}
+
+  static int32_t plain(int32_t i) { return i; }
 
   // Bytes of all panels: with extra steps only where weights do not fit s8.
   size_t bytes() const { return extra_offset() + extra_steps_before(panel_count<V>(conv_.out_channels)) * kExtraBytes; }
@@ -138,7 +141,8 @@ class ProductPacking {
       });
       auto* header = reinterpret_cast<PanelHeader*>(panel);
       header->extra_first = extra_first;
-      for (int32_t s = 0; s < steps(k_); ++s) pack_step(p, s, 0, weights(panel, s, panel_vectors<V>(conv_.out_channels, p)));
+      for (int32_t s = 0; s < steps(k_); ++s)
+        pack_step(p, s, 0, weights(panel, s, panel_vectors<V>(conv_.out_channels, p)));
       for_each_extra(p, [&](int32_t step, int part) {
         uint8_t* extra = packed + extra_offset() + extra_first++ * kExtraBytes;
         const int32_t offset = a_offset(k_, step);
@@ -166,7 +170,8 @@ class ProductPacking {
       chunk = k.chunks + (step - k.chunks * kPerChunk) / kPerHalf;
       within = (step - k.chunks * kPerChunk) % kPerHalf;
     }
-    return (chunk / V::kLanes) * V::kTileCols * V::kColBytes + (chunk % V::kLanes) * (V::kColBytes / V::kLanes) + 4 * within;
+    return (chunk / V::kLanes) * V::kTileCols * V::kColBytes + (chunk % V::kLanes) * (V::kColBytes / V::kLanes) +
+           4 * within;
   }
 
  private:
@@ -182,8 +187,8 @@ class ProductPacking {
   void for_each_weight(int32_t p, int32_t step, const Visit& visit) const {
     const int vectors = panel_vectors<V>(conv_.out_channels, p);
     for (int i = 0; i < V::kGroup; ++i) {
-      const int32_t from = source_(step * V::kGroup + i);
-      if (from < 0) continue;
+      const int32_t from = order_(step * V::kGroup + i);
+      if (from >= per_channel()) continue;
       for (int v = 0; v < vectors; ++v) {
         for (int w = 0; w < V::kWords; ++w) {
           const int32_t o = p * kPanel<V> + word_channel(vectors, v, w);
@@ -219,7 +224,7 @@ class ProductPacking {
 
   const Conv& conv_;
   const KShape k_;
-  const Source& source_;
+  const Order order_;
 };
 
 }  // namespace mobilenetv2::qu8

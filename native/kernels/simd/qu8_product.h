@@ -35,7 +35,7 @@ struct ProductArgs {
 
 template <class V>
 ProductArgs product_args(const Conv& conv, KShape k, const uint8_t* packed) {
-  const size_t panels = panel_count<V>(conv.out_channels) * ProductPacking<V, int>::full_panel_bytes(k);
+  const size_t panels = panel_count<V>(conv.out_channels) * ProductPacking<V>::full_panel_bytes(k);
   return {k, packed + panels, conv.output_zero_point, conv.min_q, conv.max_q, is_positive(conv)};
 }
 
@@ -172,6 +172,13 @@ struct RowProduct {
     using P = Product<V, R, C, NV>;
     typename P::Words words;
     P::accumulate(a, panel, args, words);
+    finish<NV>(words, panel, args, to, p, left);
+  }
+
+  template <int NV>
+  [[gnu::always_inline]] static void finish(typename Product<V, R, C, NV>::Words& words, const uint8_t* panel,
+                                            const ProductArgs& args, const RowTarget<V>& to, int32_t p, int32_t left) {
+    using P = Product<V, R, C, NV>;
     P::requantize(panel, args, words);
     const auto low = V::set8(args.min_q), high = V::set8(args.max_q);
     const int n = left < kPanel<V> ? left : kPanel<V>;
@@ -203,6 +210,19 @@ RowTile<V> row_tile(int rows, int columns, std::integer_sequence<int, C...>) {
 template <class V>
 RowTile<V> row_tile(int rows, int columns) {
   return row_tile<V>(rows, columns, std::make_integer_sequence<int, V::kTileCols>());
+}
+
+// Columns of two rows of a narrow tensor (or of one, twice) as an A tile in plain order.
+template <class V>
+void fill_a_tile(const uint8_t* row0, const uint8_t* row1, int32_t channels, int32_t columns, uint8_t* a) {
+  for (int32_t from = 0; from < channels; from += kPanel<V>, a += ATile<V>::kBlockBytes) {
+    const int n = std::min(channels - from, kPanel<V>);
+    const uint8_t* p0 = row0 + from;
+    const uint8_t* p1 = row1 + from;
+    for (int32_t c = 0; c < columns; ++c, p0 += channels, p1 += channels) {
+      V::store_column(a + c * V::kColBytes, V::load_rows(p0, p1, n));
+    }
+  }
 }
 
 // A line of `size` columns in tiles of at most `most`, as even as possible.

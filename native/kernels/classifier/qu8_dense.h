@@ -1,0 +1,78 @@
+// The quantised classifier: one pixel by all panels, read once, so what counts is the stream of weights. Include inside
+// a target region; V is the vector type of simd/x86_qu8_*.h.
+#pragma once
+
+#include "kernels/simd/qu8_product.h"
+
+namespace mobilenetv2::qu8 {
+
+template <class V>
+class DenseRow {
+ public:
+  static constexpr Kernel kernel(const char* name, Isa isa) {
+    return {name, OpKind::dense, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run};
+  }
+
+ private:
+  using Int = typename V::Int;
+
+  static ProductPacking<V> packing(const Op& op) {
+    return ProductPacking<V>(op.dense.conv, plain_k(op.dense.conv.in_channels));
+  }
+  static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
+  static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }
+
+  // The features as the words of an A tile of one column.
+  static StageFacts facts(const Op& op, const StageShape&) {
+    return {align_up(ATile<V>::bytes(plain_k(op.dense.conv.in_channels))), 1};
+  }
+
+  static void run(StageArgs& args, int32_t, int32_t) {
+    const Conv& conv = args.op->dense.conv;
+    const ProductArgs product = product_args<V>(conv, plain_k(conv.in_channels), args.packed);
+    const uint8_t* features = args.input.row(0);
+    fill_a_tile<V>(features, features, conv.in_channels, 1, args.scratch);
+    const uint8_t* panel = args.packed;
+    for (int32_t p = 0; p < panel_count<V>(conv.out_channels);
+         ++p, panel += ProductPacking<V>::full_panel_bytes(product.k)) {
+      uint8_t* out = args.output.row(0) + p * kPanel<V>;
+      const int32_t left = conv.out_channels - p * kPanel<V>;
+      if (left <= V::kWords) {
+        run_panel<1>(args, panel, product, left, out);
+      } else {
+        run_panel<2>(args, panel, product, std::min(left, kPanel<V>), out);
+      }
+    }
+  }
+
+  template <int NV>
+  static void run_panel(const StageArgs& args, const uint8_t* panel, const ProductArgs& product, int32_t n,
+                        uint8_t* out) {
+    const Dense& dense = args.op->dense;
+    typename Product<V, 1, 1, NV>::Words words;
+    Product<V, 1, 1, NV>::accumulate(args.scratch, panel, product, words);
+    if (!dense.single_rounding) {
+      RowProduct<V, 1, 1>::template finish<NV>(words, panel, product, {{out, out}, n}, 0, n);
+      return;
+    }
+    alignas(64) int32_t accumulators[NV][V::kWords];
+    for (int v = 0; v < NV; ++v) V::store(accumulators[v], words[0][0][v]);
+    for (int v = 0; v < NV; ++v) {
+      for (int w = 0; w < V::kWords; ++w) {
+        const int o = word_channel(NV, v, w);
+        if (o < n) out[o] = round_once(accumulators[v][w], dense);
+      }
+    }
+  }
+
+  // To nearest, halves away from zero, in double.
+  static uint8_t round_once(int32_t accumulator, const Dense& dense) {
+    const double value = std::clamp(accumulator * dense.real_multiplier, -1e6, 1e6);
+    auto q = static_cast<int32_t>(value);
+    const double rest = value - q;
+    q += (rest >= 0.5) - (rest <= -0.5);
+    return static_cast<uint8_t>(std::clamp(q + dense.conv.output_zero_point, dense.conv.min_q, dense.conv.max_q));
+  }
+};
+
+}  // namespace mobilenetv2::qu8

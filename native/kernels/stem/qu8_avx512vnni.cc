@@ -1,0 +1,28 @@
+#include "kernels/x86_qu8.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "kernels/common.h"
+
+#include "kernels/simd/x86_avx512vnni_begin.h"
+
+#include "kernels/simd/x86_qu8_avx512vnni.h"
+
+#include "kernels/stem/qu8_stem.h"
+
+#include "kernels/simd/x86_end.h"
+
+namespace mobilenetv2 {
+
+const Kernel stem_qu8__avx512vnni = qu8::Stem<avx512vnni::Qu8>::kernel("stem_qu8_14x32__avx512vnni", Isa::avx512vnni);
+
+}  // namespace mobilenetv2
+
+#endif

@@ -1,0 +1,100 @@
+// The quantised stem, 3x3 over RGB, as a matrix product over patches of 27 bytes. Include inside a target region; V is
+// the vector type of simd/x86_qu8_*.h.
+#pragma once
+
+#include "kernels/simd/qu8_product.h"
+
+namespace mobilenetv2::qu8 {
+
+template <class V>
+class Stem {
+ public:
+  static constexpr Kernel kernel(const char* name, Isa isa) {
+    return {name, OpKind::stem, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run};
+  }
+
+ private:
+  // Of each of the three rows eight bytes in a chunk, then the three ninth bytes in a half chunk: 7 steps of 4.
+  static constexpr KShape kPatch{3, 1};
+  static constexpr int32_t kRowBytes = 9;
+
+  static int32_t patch_order(int32_t i) { return i < 24 ? i / 8 * kRowBytes + i % 8 : (i - 24) * kRowBytes + 8; }
+
+  static ProductPacking<V> packing(const Op& op) { return ProductPacking<V>(op.conv, kPatch, patch_order); }
+  static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
+  static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }
+
+  // Columns of a padded row, with what the loads of the last patch may touch.
+  static int32_t padded_columns(const Op& op, const StageShape& s) {
+    return std::max(s.in_width + s.pad_left, (s.out_width - 1) * op.conv.stride + 3);
+  }
+  static size_t padded_bytes(const Op& op, const StageShape& s) {
+    return align_up(size_t{3} * padded_columns(op, s) + kRowBytes);
+  }
+
+  static StageFacts facts(const Op& op, const StageShape& s) {
+    return {align_up(ATile<V>::bytes(kPatch)) + 3 * padded_bytes(op, s), 1};
+  }
+
+  static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
+    const Op& op = *args.op;
+    const StageShape& s = args.shape;
+    const int32_t stride = op.conv.stride, channels = s.out_channels;
+    const ProductArgs product = product_args<V>(op.conv, kPatch, args.packed);
+    uint8_t* rows[3];
+    for (int ky = 0; ky < 3; ++ky) {
+      rows[ky] = args.scratch + align_up(ATile<V>::bytes(kPatch)) + ky * padded_bytes(op, s);
+    }
+    const Split tiles(s.out_width, 2 * V::kTileCols);
+    for (int32_t y = row_begin; y < row_end; ++y) {
+      for (int ky = 0; ky < 3; ++ky) pad_row(args, y * stride - s.pad_top + ky, rows[ky]);
+      uint8_t* out = args.output.row(y);
+      for (int32_t t = 0; t < tiles.parts; ++t) {
+        // The tile's two rows are two halves of equal length, which may overlap by a column.
+        const int32_t count = tiles.count(t), columns = (count + 1) / 2, halves = count > 1 ? 2 : 1;
+        RowTarget<V> to{{}, channels};
+        for (int32_t r = 0; r < halves; ++r) {
+          const int32_t x = tiles.begin(t) + r * (count - columns);
+          to.row[r] = out + static_cast<size_t>(x) * channels;
+          fill_patches(rows, x, stride, columns, args.scratch + r * ATile<V>::kRowBytes);
+        }
+        const auto tile = row_tile<V>(halves, columns);
+        for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
+          tile(args.scratch, args.packed + p * ProductPacking<V>::full_panel_bytes(kPatch), product, to, p);
+        }
+      }
+    }
+  }
+
+  // Input row y between padding columns, moved into the u8 domain.
+  static void pad_row(const StageArgs& args, int32_t y, uint8_t* to) {
+    const Conv& conv = args.op->conv;
+    const StageShape& s = args.shape;
+    const size_t before = size_t{3} * s.pad_left, inside = size_t{3} * s.in_width;
+    const size_t all = size_t{3} * padded_columns(*args.op, s);
+    if (y < 0 || y >= s.in_height) {
+      std::memset(to, conv.input_zero_point, all);
+      return;
+    }
+    std::memset(to, conv.input_zero_point, before);
+    const uint8_t* row = args.input.row(y);
+    const uint8_t flip = conv.input_flip;
+    for (size_t i = 0; i < inside; ++i) to[before + i] = row[i] ^ flip;
+    std::memset(to + before + inside, conv.input_zero_point, all - before - inside);
+  }
+
+  static void fill_patches(uint8_t* const rows[3], int32_t x, int32_t stride, int32_t columns, uint8_t* a) {
+    size_t at = size_t{3} * x * stride;
+    for (int32_t c = 0; c < columns; ++c, a += V::kColBytes, at += size_t{3} * stride) {
+      for (int ky = 0; ky < 3; ++ky) {
+        uint64_t eight;
+        std::memcpy(&eight, rows[ky] + at, sizeof(eight));
+        V::store_chunk(a + ATile<V>::chunk_offset(ky), eight);
+      }
+      const uint64_t ninths = rows[0][at + 8] | rows[1][at + 8] << 8 | rows[2][at + 8] << 16;
+      V::store_chunk(a + ATile<V>::chunk_offset(3), ninths);
+    }
+  }
+};
+
+}  // namespace mobilenetv2::qu8

@@ -1,0 +1,18 @@
+// The quantised kernels' registry rows for x86, each defined in its operator's folder.
+#pragma once
+
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+namespace mobilenetv2 {
+
+extern const Kernel stem_qu8__avx512vnni;
+extern const Kernel inverted_residual_qu8__avx512vnni;
+extern const Kernel pointwise_qu8__avx512vnni;
+extern const Kernel global_average_pool_qu8__avx512vnni;
+extern const Kernel dense_qu8__avx512vnni;
+
+}  // namespace mobilenetv2
+
+#endif
