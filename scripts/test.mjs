@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setUp } from './build.mjs';
-import { root, runScript } from './setup.mjs';
+import { root, runScript, SetupError } from './setup.mjs';
 
 /** Runs build/bin/native_tests, whose last line is `native: P passed, F failed, S skipped`. */
 function runNativeTests() {
@@ -57,7 +57,16 @@ await runScript(() => {
   const flags = process.argv.slice(2).filter((arg) => ['--no-native', '--no-build'].includes(arg));
   const vitestArgs = process.argv.slice(2).filter((arg) => !flags.includes(arg));
   const withNative = vitestArgs.length === 0 && !flags.includes('--no-native');
-  if (!flags.includes('--no-build')) setUp({ nativeTargets: ['mobilenetv2', ...(withNative ? ['native_tests'] : [])] });
+  try {
+    if (!flags.includes('--no-build'))
+      setUp({ nativeTargets: ['mobilenetv2', ...(withNative ? ['native_tests'] : [])] });
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.error(`\nerror: ${error.message}`);
+    console.log('0 passed, 1 failed, 0 skipped');
+    process.exitCode = 1;
+    return;
+  }
 
   const native = withNative ? runNativeTests() : { passed: 0, failed: 0, skipped: 0 };
   const vitest = runVitest(vitestArgs);
