@@ -218,7 +218,14 @@ export class MobileNetV2 {
   async #run(input: ArrayBufferView, count: number, probabilities: Float32Array): Promise<void> {
     this.#throwIfClosed();
     const { height, width } = this.#spec.input;
-    const done = await this.#engine.run({ height, width, input, count, probabilities, cancel: this.#cancel });
+    const done = await this.#engine.run({
+      height,
+      width,
+      input,
+      count,
+      outputs: [probabilities, null],
+      cancel: this.#cancel,
+    });
     if (!done) this.#throwIfClosed();
   }
 

@@ -2,7 +2,7 @@
  * A compiled, packed network and the programs and arenas it has been given so far. Stateful, and the only client of
  * lib/compile and of the native contract's model part.
  */
-import { type CompiledModel, compileOps } from './compile/ops.js';
+import { type CompiledModel, compileOps, type Path } from './compile/ops.js';
 import { type Plan, planProgram } from './compile/program.js';
 import { MobileNetError } from './errors.js';
 import type { ModelSpec } from './model-spec.js';
@@ -24,15 +24,18 @@ interface BoundProgram {
   readonly idleArenas: Uint8Array[];
 }
 
-export interface EngineRun {
+export interface InputSize {
   readonly height: number;
   readonly width: number;
+}
+
+export interface EngineRun extends InputSize {
   /** `count` images, NHWC, in the network's input type. */
   readonly input: ArrayBufferView;
   readonly count: number;
-  /** count x classes, written. */
-  readonly probabilities: Float32Array;
-  readonly logits?: Float32Array | null;
+  /** One per output of the path: count x its values, written; null where not wanted. Default path: classify. */
+  readonly outputs: (Float32Array | null)[];
+  readonly path?: Path;
   /** Length 1; set to 1 to stop. */
   readonly cancel?: Int32Array;
 }
@@ -83,8 +86,8 @@ export class Engine {
   }
 
   /** How an image of one size runs on `lanes` threads. */
-  plan(height: number, width: number, lanes = 1): Plan {
-    return this.#program(height, width, lanes).plan;
+  plan(height: number, width: number, lanes = 1, path: Path = this.compiled.classify): Plan {
+    return this.#program(path, { height, width }, lanes).plan;
   }
 
   /**
@@ -96,7 +99,7 @@ export class Engine {
     try {
       if (io.cancel?.[0]) return false;
       const images = Math.min(share, io.count);
-      const program = this.#program(io.height, io.width, Math.floor(share / images));
+      const program = this.#program(io.path ?? this.compiled.classify, io, Math.floor(share / images));
       return await this.#withArenas(program, images, (arenas) =>
         this.#native.run(program.handle, { ...io, arenas }, share),
       );
@@ -111,13 +114,21 @@ export class Engine {
     width: number,
     input: ArrayBufferView,
     onRow: (op: number, layer: string, row: number, bytes: Uint8Array) => void,
-  ): Promise<Float32Array> {
-    const program = this.#program(height, width, 1);
-    const probabilities = new Float32Array(this.compiled.classes);
+  ): Promise<void> {
+    const program = this.#program(this.compiled.classify, { height, width }, 1);
+    const outputs = program.plan.program.outputs.map(() => null);
     return this.#withArenas(program, 1, async (arenas) => {
-      this.#native.trace(program.handle, { input, count: 1, arenas, probabilities }, onRow);
-      return probabilities;
+      this.#native.trace(program.handle, { input, count: 1, arenas, outputs }, onRow);
     });
+  }
+
+  /** Nanoseconds that each op of the classify path took, for one image on the calling thread. */
+  profile(height: number, width: number, input: ArrayBufferView): Promise<Float64Array> {
+    const program = this.#program(this.compiled.classify, { height, width }, 1);
+    const outputs = program.plan.program.outputs.map(() => null);
+    return this.#withArenas(program, 1, async (arenas) =>
+      this.#native.profile(program.handle, { input, count: 1, arenas, outputs }),
+    );
   }
 
   /** Frees the packed weights and the arenas. Nothing may run, now or later. */
@@ -126,10 +137,10 @@ export class Engine {
     this.#native.releaseModel(this.#model);
   }
 
-  /** Planned once per input size and lane count. */
-  #program(height: number, width: number, lanes: number): BoundProgram {
-    const key = `${height}x${width}x${lanes}`;
-    const program = this.#programs.get(key) ?? this.#bind(height, width, lanes);
+  /** Planned once per path, input size and lane count. */
+  #program(path: Path, size: InputSize, lanes: number): BoundProgram {
+    const key = `${path.name} ${size.height}x${size.width} ${lanes}`;
+    const program = this.#programs.get(key) ?? this.#bind(path, size, lanes);
     this.#programs.delete(key);
     this.#programs.set(key, program);
     for (const [oldest, { idleArenas }] of this.#programs) {
@@ -140,8 +151,8 @@ export class Engine {
     return program;
   }
 
-  #bind(height: number, width: number, lanes: number): BoundProgram {
-    const plan = planProgram(this.compiled, height, width, lanes, (op, shape) =>
+  #bind(path: Path, size: InputSize, lanes: number): BoundProgram {
+    const plan = planProgram(this.compiled, path, size, lanes, (op, shape) =>
       this.#native.stageFacts(this.#model, op, shape),
     );
     return { plan, handle: this.#native.bindProgram(this.#model, plan.program), idleArenas: [] };

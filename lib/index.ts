@@ -4,7 +4,14 @@ export { type ErrorCode, MobileNetError } from './errors.js';
 export type { ModelSource, TfjsModelSource } from './formats/index.js';
 export type { ArenaInfo, BlockInfo, ModelInfo } from './model-info.js';
 export type { Precision, PreprocessRecipeName } from './model-spec.js';
-export { type CachedFile, type FetchOptions, fetchModel, type ModelName, modelNames, type NamedModel } from './models.js';
+export {
+  type CachedFile,
+  type FetchOptions,
+  fetchModel,
+  type ModelName,
+  modelNames,
+  type NamedModel,
+} from './models.js';
 export type { Isa } from './native.js';
 export type { ClassifyOptions, InferOptions, LoadOptions, Preprocess } from './options.js';
 export {

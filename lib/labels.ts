@@ -23,7 +23,8 @@ export async function readLabelFile(path: string): Promise<string[]> {
 
 /** @internal The same for bytes; `source` is what messages call them. */
 export function parseLabels(bytes: Uint8Array, source: string): string[] {
-  if (bytes.byteLength > MAX_LABEL_FILE_BYTES) throw invalid(`${source} has ${bytes.byteLength} bytes, too many for labels`);
+  if (bytes.byteLength > MAX_LABEL_FILE_BYTES)
+    throw invalid(`${source} has ${bytes.byteLength} bytes, too many for labels`);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);

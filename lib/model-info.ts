@@ -1,6 +1,7 @@
 /** What a loaded network is, for people and programs. */
-import { type CompiledModel, compileOps } from './compile/ops.js';
+
 import { stageShapes } from './compile/geometry.js';
+import { type CompiledModel, compileOps } from './compile/ops.js';
 import type { ConvSpec, ModelSpec, Precision } from './model-spec.js';
 import { classCount, weightedLayers } from './model-spec.js';
 import type { Isa, StageShape } from './native.js';
@@ -61,7 +62,7 @@ export interface ArenaInfo {
 export type NetworkInfo = Omit<ModelInfo, 'isa' | 'threads' | 'weightBytes' | 'arena' | 'preprocess' | 'hasLabels'>;
 
 export function describeNetwork(spec: ModelSpec, compiled: CompiledModel = compileOps(spec)): NetworkInfo {
-  const shapes = stageShapes(compiled, spec.input.height, spec.input.width);
+  const shapes = stageShapes(compiled.ops, spec.input.height, spec.input.width);
   const blocks = spec.blocks.map((block, i): BlockInfo => {
     const shape = shapes[i + 1] as StageShape; // after the stem
     const expandedChannels = block.depthwise.inChannels;
@@ -94,7 +95,10 @@ export function describeNetwork(spec: ModelSpec, compiled: CompiledModel = compi
     precision: spec.precision,
     input: { width: spec.input.width, height: spec.input.height },
     classes: classCount(spec),
-    parameters: [...weightedLayers(spec)].reduce((sum, conv) => sum + conv.weights.values.length + conv.weights.bias.length, 0),
+    parameters: [...weightedLayers(spec)].reduce(
+      (sum, conv) => sum + conv.weights.values.length + conv.weights.bias.length,
+      0,
+    ),
     macs,
     blocks,
   };

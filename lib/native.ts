@@ -134,13 +134,19 @@ export interface Step {
   lanes: Lane[];
 }
 
+/** A tensor the caller gets as float32: values of `dtype` in the arena, scale * (q - zeroPoint) if quantised. */
+export interface ProgramOutput {
+  offset: number;
+  count: number;
+  dtype: Dtype;
+  scale: number;
+  zeroPoint: number;
+}
+
 export interface Program {
   dtype: Dtype;
   arenaBytes: number;
-  logitsOffset: number;
-  probabilitiesOffset: number;
-  logitScale: number;
-  logitZeroPoint: number;
+  outputs: ProgramOutput[];
   steps: Step[];
 }
 
@@ -154,9 +160,8 @@ export interface Run {
   count: number;
   /** One per image that may run at the same time; see {@link allocateArena}. */
   arenas: Uint8Array[];
-  /** count x classes, written. */
-  probabilities: Float32Array;
-  logits?: Float32Array | null;
+  /** One per output of the program: count x its values, written; or null where nobody wants it. */
+  outputs: (Float32Array | null)[];
   /** Length 1; the run stops at the next row strip once it is not 0. */
   cancel?: Int32Array | null;
 }
@@ -173,6 +178,8 @@ export interface NativeBinding {
   /** Off the JavaScript thread. Resolves to false when cancelled. Buffers must not be transferred meanwhile. */
   run(program: ProgramHandle, run: Run, threads: number): Promise<boolean>;
   runSync(program: ProgramHandle, run: Run): boolean;
+  /** Nanoseconds per op of the model, of one image on the calling thread (a program of one lane). */
+  profile(program: ProgramHandle, run: Run): Float64Array;
   trace(
     program: ProgramHandle,
     run: Run,

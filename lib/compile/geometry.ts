@@ -1,7 +1,7 @@
 /** Sizes and padding of every stage at one input size. */
 import { MobileNetError } from '../errors.js';
 import type { NativeConv, NativeOp, StageShape } from '../native.js';
-import type { CompiledModel, CompiledOp } from './ops.js';
+import type { CompiledOp } from './ops.js';
 
 /** Largest input side. Beyond it nothing a classifier does makes sense, and sizes stay far from overflow. */
 export const MAX_INPUT_SIDE = 8192;
@@ -38,7 +38,7 @@ function outChannels(op: NativeOp): number {
  *
  * @throws MobileNetError INVALID_ARGUMENT for an input size that is no integer in 1 ... {@link MAX_INPUT_SIDE}.
  */
-export function stageShapes(model: CompiledModel, height: number, width: number): StageShape[] {
+export function stageShapes(ops: readonly CompiledOp[], height: number, width: number): StageShape[] {
   for (const [name, side] of [
     ['height', height],
     ['width', width],
@@ -51,7 +51,7 @@ export function stageShapes(model: CompiledModel, height: number, width: number)
     }
   }
   let flow = { height, width, channels: 3 };
-  return model.ops.map((compiled) => {
+  return ops.map((compiled) => {
     const shape = stageShape(compiled, flow);
     flow = { height: shape.outHeight, width: shape.outWidth, channels: shape.outChannels };
     return shape;

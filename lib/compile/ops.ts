@@ -13,14 +13,25 @@ export interface CompiledOp {
   readonly name: string;
   readonly op: NativeOp;
   readonly padding: 'same' | 'symmetric';
+  /** Of its output, in the engine's unsigned bytes; null for float values (a softmax's always are). */
+  readonly output: Quantization | null;
+}
+
+/** Ops in the order they run, each on the output of the one before, and what the caller gets of them. */
+export interface Path {
+  readonly name: string;
+  /** Indices into {@link CompiledModel.ops}. */
+  readonly ops: readonly number[];
+  /** Positions in `ops` whose outputs the caller gets, as float32. */
+  readonly outputs: readonly number[];
 }
 
 export interface CompiledModel {
   readonly dtype: Dtype;
   readonly ops: readonly CompiledOp[];
   readonly classes: number;
-  /** Of the logits in the engine's unsigned bytes; scale 1, zero point 0 in float. */
-  readonly logits: Quantization;
+  /** From an image to its probabilities and its logits, in this order. */
+  readonly classify: Path;
 }
 
 /** @throws MobileNetError MODEL_UNSUPPORTED when a quantised tensor lacks its scale. */
@@ -30,7 +41,7 @@ export function compileOps(spec: ModelSpec): CompiledModel {
   const ops: CompiledOp[] = [];
   let input = spec.input.quantization;
   const push = (name: string, op: NativeOp, output: Quantization | null, padding: 'same' | 'symmetric' = 'same') => {
-    ops.push({ name, op, padding });
+    ops.push({ name, op, padding, output: dtype === 'f32' ? null : lowering.unsigned(output, name) });
     input = output;
   };
 
@@ -52,12 +63,11 @@ export function compileOps(spec: ModelSpec): CompiledModel {
   for (const dense of spec.classifier) push(dense.conv.name, lowering.dense(dense, input), dense.conv.output);
 
   const classes = classCount(spec);
-  ops.push({
-    name: 'softmax',
-    op: { kind: 'softmax', dtype, softmax: lowering.softmax(spec, classes, input) },
-    padding: 'same',
-  });
-  return { dtype, ops, classes, logits: input ? lowering.unsigned(input, 'logits') : { scale: 1, zeroPoint: 0 } };
+  const softmax = lowering.softmax(spec, classes, input);
+  ops.push({ name: 'softmax', op: { kind: 'softmax', dtype, softmax }, padding: 'same', output: null });
+  const last = ops.length - 1;
+  const classify = { name: 'classify', ops: ops.map((_, i) => i), outputs: [last, last - 1] };
+  return { dtype, ops, classes, classify };
 }
 
 class Lowering {

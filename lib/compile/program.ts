@@ -2,10 +2,10 @@
  * CompiledModel + input size + the kernels' tile facts -> Program: which ops run as one row chain, which rows each
  * thread makes, and where everything lies in the arena. Pure.
  */
-import type { Dtype, Lane, Program, Stage, StageFacts, StageShape, Step } from '../native.js';
+import type { Dtype, Lane, Program, ProgramOutput, Stage, StageFacts, StageShape, Step } from '../native.js';
 import { type LiveRange, placeRanges } from './arena.js';
 import { stageShapes } from './geometry.js';
-import type { CompiledModel, CompiledOp } from './ops.js';
+import type { CompiledModel, CompiledOp, Path } from './ops.js';
 import { type ChainStage, ringRows } from './row-order.js';
 
 /** Asks the kernel that will run op `op` what it needs. */
@@ -24,6 +24,7 @@ interface PlannedOp extends ChainStage {
   readonly name: string;
   readonly facts: StageFacts;
   readonly outputRowBytes: number;
+  readonly output: CompiledOp['output'];
 }
 
 /** Ops [begin, end) that run as one step. */
@@ -33,23 +34,27 @@ interface Cut {
 }
 
 /**
+ * @param path which ops run.
  * @param lanes threads that share one image, at least 1.
  * @throws MobileNetError INVALID_ARGUMENT for an impossible input size.
  */
 export function planProgram(
   model: CompiledModel,
-  height: number,
-  width: number,
+  path: Path,
+  { height, width }: { readonly height: number; readonly width: number },
   lanes: number,
   factsOf: FactsOf,
 ): Plan {
-  const shapes = stageShapes(model, height, width);
-  const ops = model.ops.map((compiled, i) => plannedOp(compiled, i, shapes[i] as StageShape, model.dtype, factsOf));
-  return new Layout(model, ops, lanes).plan(chooseCuts(ops, lanes));
+  const compiled = path.ops.map((index) => model.ops[index] as CompiledOp);
+  const shapes = stageShapes(compiled, height, width);
+  const ops = compiled.map((op, k) =>
+    plannedOp(op, path.ops[k] as number, shapes[k] as StageShape, model.dtype, factsOf),
+  );
+  return new Layout(model.dtype, ops, path.outputs, lanes).plan(chooseCuts(ops, lanes));
 }
 
 function plannedOp(
-  { op, name }: CompiledOp,
+  { op, name, output }: CompiledOp,
   index: number,
   shape: StageShape,
   dtype: Dtype,
@@ -58,7 +63,7 @@ function plannedOp(
   const facts = factsOf(index, shape);
   const elementBytes = op.kind === 'softmax' || dtype === 'f32' ? 4 : 1;
   const outputRowBytes = shape.outWidth * shape.outChannels * elementBytes;
-  return { index, name, op, shape, facts, stripRows: facts.stripRows, outputRowBytes };
+  return { index, name, op, shape, facts, stripRows: facts.stripRows, outputRowBytes, output };
 }
 
 function outputBytes(op: PlannedOp): number {
@@ -127,14 +132,16 @@ class Layout {
   private readonly ranges: LiveRange[] = [];
 
   constructor(
-    private readonly model: CompiledModel,
+    private readonly dtype: Dtype,
     private readonly ops: readonly PlannedOp[],
+    /** Positions of the ops whose outputs the caller gets. */
+    private readonly wanted: readonly number[],
     private readonly lanes: number,
   ) {}
 
   plan(cuts: readonly Cut[]): Plan {
     // First everything is listed, with indices into `ranges` where offsets will be; then placed; then filled in.
-    const outputs = cuts.map(({ end }, step) => this.tensor(this.ops[end - 1] as PlannedOp, step, cuts.length));
+    const outputs = cuts.map(({ end }, step) => this.tensor(end - 1, step, cuts.length));
     const drafts = cuts.map((cut, step) => this.draft(cut, step, outputs));
     const { offsets, bytes } = placeRanges(this.ranges);
     const at = (range: number) => offsets[range] as number;
@@ -152,21 +159,26 @@ class Layout {
         }),
       ),
     }));
-    const program: Program = {
-      dtype: this.model.dtype,
-      arenaBytes: bytes,
-      logitsOffset: at(outputs[cuts.length - 2] as number),
-      probabilitiesOffset: at(outputs[cuts.length - 1] as number),
-      logitScale: this.model.logits.scale,
-      logitZeroPoint: this.model.logits.zeroPoint,
-      steps,
-    };
+    const results = this.wanted.map((position): ProgramOutput => {
+      const op = this.ops[position] as PlannedOp;
+      const step = cuts.findIndex(({ end }) => end === position + 1);
+      const { outHeight, outWidth, outChannels } = op.shape;
+      return {
+        offset: at(outputs[step] as number),
+        count: outHeight * outWidth * outChannels,
+        dtype: op.output === null ? 'f32' : 'qu8',
+        scale: op.output?.scale ?? 1,
+        zeroPoint: op.output?.zeroPoint ?? 0,
+      };
+    });
+    const program: Program = { dtype: this.dtype, arenaBytes: bytes, outputs: results, steps };
     return { program, ranges: this.ranges, offsets };
   }
 
-  /** A whole tensor, live from the step that makes it to the next; logits and probabilities until the end. */
-  private tensor(op: PlannedOp, step: number, steps: number): number {
-    const to = step >= steps - 2 ? steps - 1 : step + 1;
+  /** A whole tensor, live from the step that makes it to the next, or to the end if the caller gets it. */
+  private tensor(position: number, step: number, steps: number): number {
+    const op = this.ops[position] as PlannedOp;
+    const to = this.wanted.includes(position) ? steps - 1 : Math.min(step + 1, steps - 1);
     return this.range(op.name, outputBytes(op), step, to);
   }
 

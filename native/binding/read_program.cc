@@ -30,6 +30,16 @@ Step read_step(const Fields& f) {
   return step;
 }
 
+Output read_output(const Fields& f) {
+  Output output;
+  output.offset = f.size("offset");
+  output.count = f.size("count");
+  output.dtype = f.text("dtype") == "f32" ? Dtype::f32 : Dtype::qu8;
+  output.scale = static_cast<float>(f.number("scale"));
+  output.zero_point = f.integer("zeroPoint");
+  return output;
+}
+
 }  // namespace
 
 StageShape read_shape(const Fields& f) {
@@ -50,10 +60,7 @@ Program read_program(const Napi::Value& value, FieldErrors* errors) {
   const Fields f(value, "program", errors);
   program.dtype = f.text("dtype") == "f32" ? Dtype::f32 : Dtype::qu8;
   program.arena_bytes = f.size("arenaBytes");
-  program.logits_offset = f.size("logitsOffset");
-  program.probabilities_offset = f.size("probabilitiesOffset");
-  program.logit_scale = static_cast<float>(f.number("logitScale"));
-  program.logit_zero_point = f.integer("logitZeroPoint");
+  f.each("outputs", [&program](const Fields& output) { program.outputs.push_back(read_output(output)); });
   f.each("steps", [&program](const Fields& step) { program.steps.push_back(read_step(step)); });
   return program;
 }

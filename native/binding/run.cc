@@ -142,9 +142,11 @@ class RunJob final : public AsyncJob {
     options.cancelled = cancel_flag;
     uint8_t* arena = arenas[static_cast<size_t>(slot)];
     if (!run_image(*bound->model, program, input + item * program.input_bytes(), arena, options)) return;
-    const auto classes = static_cast<size_t>(program.classes());
-    std::memcpy(probabilities + item * classes, arena + program.probabilities_offset, classes * sizeof(float));
-    if (logits != nullptr) copy_logits(arena + program.logits_offset, logits + item * classes);
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (outputs[i] == nullptr) continue;
+      const Output& output = program.outputs[i];
+      copy_output(output, arena + output.offset, outputs[i] + static_cast<size_t>(item) * output.count);
+    }
   }
 
   Napi::Value result(Napi::Env env) override { return Napi::Boolean::New(env, !cancelled()); }
@@ -152,24 +154,21 @@ class RunJob final : public AsyncJob {
   std::shared_ptr<const BoundProgram> bound;
   const uint8_t* input = nullptr;
   std::vector<uint8_t*> arenas;  // aligned
-  float* probabilities = nullptr;
-  float* logits = nullptr;
+  std::vector<float*> outputs;   // one per output of the program; null: not wanted
 
  private:
-  void copy_logits(const uint8_t* from, float* to) const {
-    const Program& program = bound->program;
-    const auto classes = static_cast<size_t>(program.classes());
-    if (program.dtype == Dtype::f32) {
-      std::memcpy(to, from, classes * sizeof(float));
+  static void copy_output(const Output& output, const uint8_t* from, float* to) {
+    if (output.dtype == Dtype::f32) {
+      std::memcpy(to, from, output.count * sizeof(float));
       return;
     }
-    for (size_t i = 0; i < classes; ++i) {
-      to[i] = program.logit_scale * static_cast<float>(from[i] - program.logit_zero_point);
+    for (size_t i = 0; i < output.count; ++i) {
+      to[i] = output.scale * static_cast<float>(from[i] - output.zero_point);
     }
   }
 };
 
-// Reads { input, count, arenas, probabilities, logits?, cancel? } and checks every length against the program.
+// Reads { input, count, arenas, outputs, cancel? } and checks every length against the program.
 std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* errors) {
   const auto bound = read_handle<BoundProgram>(info[0], kProgramTag);
   if (bound == nullptr) errors->add("not a program");
@@ -193,20 +192,26 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
   if (arenas.empty()) errors->add("a run needs an arena");
 
   auto job = std::make_shared<RunJob>(count, static_cast<int32_t>(arenas.size()), program.max_lanes());
-  const auto span = [&](const char* name, size_t bytes) -> uint8_t* {
+  const auto span = [&](const Napi::Value& value, const char* name, size_t bytes) -> uint8_t* {
     size_t size = 0;
-    uint8_t* data = bytes_of(f.get(name), &size);
-    if (data == nullptr || size != bytes)
-      f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
+    uint8_t* data = bytes_of(value, &size);
+    if (data == nullptr || size != bytes) f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
     return data;
   };
   const auto n = static_cast<size_t>(count);
-  const size_t output_bytes = n * static_cast<size_t>(program.classes()) * sizeof(float);
   job->bound = bound;
-  job->input = span("input", n * program.input_bytes());
-  job->probabilities = reinterpret_cast<float*>(span("probabilities", output_bytes));
-  if (f.has("logits")) job->logits = reinterpret_cast<float*>(span("logits", output_bytes));
-  if (f.has("cancel")) job->cancel_flag = reinterpret_cast<std::atomic<int32_t>*>(span("cancel", sizeof(int32_t)));
+  job->input = span(f.get("input"), "input", n * program.input_bytes());
+  const Napi::Value outputs = f.get("outputs");
+  if (!outputs.IsArray() || outputs.As<Napi::Array>().Length() != program.outputs.size()) {
+    f.fail("outputs", "is not an array with an entry for each output of the program");
+    return nullptr;
+  }
+  for (uint32_t i = 0; i < program.outputs.size(); ++i) {
+    const Napi::Value wanted = outputs.As<Napi::Array>().Get(i);
+    const size_t bytes = n * program.outputs[i].count * sizeof(float);
+    job->outputs.push_back(wanted.IsNull() ? nullptr : reinterpret_cast<float*>(span(wanted, "outputs", bytes)));
+  }
+  if (f.has("cancel")) job->cancel_flag = reinterpret_cast<std::atomic<int32_t>*>(span(f.get("cancel"), "cancel", sizeof(int32_t)));
   job->arenas = std::move(arenas);
   return job;
 }
@@ -255,6 +260,20 @@ Napi::Value trace(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// profile(program, run) -> Float64Array of nanoseconds per op: one image on the calling thread
+Napi::Value profile(const Napi::CallbackInfo& info) {
+  FieldErrors errors;
+  const std::shared_ptr<RunJob> job = read_run(info, &errors);
+  if (!errors.ok()) return throw_error(info.Env(), errors.first);
+  const size_t ops = job->bound->model->op_count();
+  Napi::Float64Array nanoseconds = Napi::Float64Array::New(info.Env(), ops);
+  RunOptions options;
+  options.op_nanoseconds = nanoseconds.Data();
+  const ScopedFlushDenormals flush;
+  run_image(*job->bound->model, job->bound->program, job->input, job->arenas[0], options);
+  return nanoseconds;
+}
+
 }  // namespace
 
 void define_run(Napi::Env env, Napi::Object exports) {
@@ -265,6 +284,7 @@ void define_run(Napi::Env env, Napi::Object exports) {
   exports.Set("bindProgram", Napi::Function::New(env, bind_program));
   exports.Set("run", Napi::Function::New(env, run));
   exports.Set("runSync", Napi::Function::New(env, run_sync));
+  exports.Set("profile", Napi::Function::New(env, profile));
   exports.Set("trace", Napi::Function::New(env, trace));
 }
 

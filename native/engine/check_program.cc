@@ -149,13 +149,12 @@ Status check_program(const Program& program, const PackedModel& model) {
     }
     if (!status.ok()) return failure("step " + std::to_string(i) + ": " + status.error);
   }
-  const Stage& last = program.steps.back().stages.back();
-  if (model.op(last.op).kind != OpKind::softmax) return failure("the last stage must be a softmax");
-  const size_t classes = static_cast<size_t>(program.classes());
-  if (program.logits_offset % kAlignment != 0 || program.probabilities_offset % kAlignment != 0 ||
-      !fits(program.logits_offset, classes * element_bytes(program.dtype), program.arena_bytes) ||
-      !fits(program.probabilities_offset, classes * sizeof(float), program.arena_bytes)) {
-    return failure("the outputs lie outside the arena");
+  for (const Output& output : program.outputs) {
+    const size_t element = element_bytes(output.dtype);
+    if (output.offset % kAlignment != 0 || output.count > program.arena_bytes ||
+        !fits(output.offset, output.count * element, program.arena_bytes)) {
+      return failure("an output lies outside the arena");
+    }
   }
   return {};
 }

@@ -40,17 +40,22 @@ struct Step {
   std::vector<Lane> lanes;
 };
 
+// A tensor the caller gets, as float32: values of `dtype` in the arena, real = scale * (q - zero_point) if quantised.
+struct Output {
+  size_t offset = 0;
+  size_t count = 0;
+  Dtype dtype = Dtype::f32;
+  float scale = 1;
+  int32_t zero_point = 0;
+};
+
 struct Program {
   Dtype dtype = Dtype::f32;
   size_t arena_bytes = 0;
-  size_t logits_offset = 0;         // [classes] values of dtype
-  size_t probabilities_offset = 0;  // [classes] float32
-  float logit_scale = 1;            // qu8: logit = logit_scale * (q - logit_zero_point)
-  int32_t logit_zero_point = 0;
+  std::vector<Output> outputs;
   std::vector<Step> steps;
 
   const StageShape& input_shape() const { return steps.front().stages.front().shape; }
-  int32_t classes() const { return steps.back().stages.back().shape.out_channels; }
   size_t input_bytes() const;  // of one image
   int32_t max_lanes() const;
 };

@@ -1,6 +1,7 @@
 #include "engine/runner.h"
 
 #include <array>
+#include <chrono>
 
 #include "engine/row_chain.h"
 #include "kernels/common.h"
@@ -63,7 +64,15 @@ void run_lane(StepRun& run, const Lane& lane) {
   }
   const bool done = order.run([&](size_t k, int32_t row_begin, int32_t row_end) {
     if (run.cancelled()) return false;
-    run.model.kernel(step.stages[k].op).run(args[k], row_begin, row_end);
+    const size_t op = step.stages[k].op;
+    if (run.options.op_nanoseconds == nullptr) {
+      run.model.kernel(op).run(args[k], row_begin, row_end);
+      return true;
+    }
+    const auto started = std::chrono::steady_clock::now();
+    run.model.kernel(op).run(args[k], row_begin, row_end);
+    run.options.op_nanoseconds[op] +=
+        std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - started).count();
     return true;
   });
   if (!done) run.complete.store(false, std::memory_order_relaxed);

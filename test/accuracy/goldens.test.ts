@@ -8,7 +8,10 @@ import { hasShared, needsShared, readShared, readSharedFloats, readSharedJson } 
 
 interface Goldens {
   images: string[];
-  models: Record<string, { model: string; logits: string; probs: string; logits_quantization: [number, number]; top1: number[] }>;
+  models: Record<
+    string,
+    { model: string; logits: string; probs: string; logits_quantization: [number, number]; top1: number[] }
+  >;
 }
 interface LayerGolden {
   op: string;
@@ -37,7 +40,7 @@ async function run(spec: ModelSpec, isa: Isa, input: ArrayBufferView, count: num
   const engine = new Engine(spec, { isa, threads });
   const probabilities = new Float32Array(count * CLASSES);
   const logits = new Float32Array(count * CLASSES);
-  expect(await engine.run({ height: SIZE, width: SIZE, input, count, probabilities, logits })).toBe(true);
+  expect(await engine.run({ height: SIZE, width: SIZE, input, count, outputs: [probabilities, logits] })).toBe(true);
   return { probabilities, logits };
 }
 
@@ -89,7 +92,9 @@ describe.skipIf(!hasShared)(`goldens${needsShared}`, () => {
       // In order of execution: by op, then by layer within the op.
       const order = ['stem', 'expand', 'depthwise', 'project', 'residual', 'pointwise', 'pool', 'dense', 'softmax'];
       const rank = (key: string) => Number(key.split(' ')[0]) * 100 + order.indexOf(key.split(' ')[1] as string);
-      const got = [...rows.keys()].sort((a, b) => rank(a) - rank(b)).map((key) => Buffer.concat(rows.get(key) as Buffer[]));
+      const got = [...rows.keys()]
+        .sort((a, b) => rank(a) - rank(b))
+        .map((key) => Buffer.concat(rows.get(key) as Buffer[]));
       const wanted = layers.filter((layer) => !['RESHAPE', 'SQUEEZE'].includes(layer.op));
       expect(got.length).toBe(wanted.length);
       wanted.forEach((layer, k) => {
