@@ -35,7 +35,7 @@ export function parseLabels(bytes: Uint8Array, source: string): string[] {
     const parsed = parseJsonLabels(text);
     if (parsed !== null) return checkLabels(parsed, source);
   }
-  return checkLabels(withoutNumbers(splitLabels(text).map((line) => line.trim())), source);
+  return checkLabels(splitLabels(text), source);
 }
 
 /** Null: the text is no JSON after all (a label may begin with a bracket). */
@@ -46,12 +46,6 @@ function parseJsonLabels(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-/** "0  background", "1  tench" ...: when every line carries its own number, the numbers are no part of the labels. */
-function withoutNumbers(lines: string[]): string[] {
-  const numbered = lines.map((line, i) => new RegExp(`^${i}[:,]?\\s+(\\S.*)$`).exec(line)?.[1]);
-  return lines.length > 0 && numbered.every((label) => label !== undefined) ? numbered : lines;
 }
 
 /** @throws MobileNetError LABELS_INVALID unless `labels` is a non-empty array of strings. */

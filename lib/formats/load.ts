@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, win32 } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, MobileNetError } from '../errors.js';
@@ -10,6 +10,7 @@ import { MAX_FILE_BYTES, MAX_JSON_BYTES } from './limits.js';
 import { checkLayersModel, readTfjsLayers } from './tfjs-layers.js';
 import { shardPaths } from './tfjs-weights.js';
 import { readTflite } from './tflite.js';
+import { decodeLabels } from './tflite-labels.js';
 
 /** A TensorFlow.js layers model in memory. */
 export interface TfjsModelSource {
@@ -26,8 +27,8 @@ export interface TfjsModelSource {
 }
 
 /**
- * A path (or file: URL) of a .tflite file, of a TensorFlow.js model.json or of the directory that holds one; the bytes
- * of a TFLite file; or a TensorFlow.js model in memory.
+ * A path (or file: URL) of a .tflite file, of a TensorFlow.js model.json or of the directory that holds either; the
+ * bytes of a TFLite file; or a TensorFlow.js model in memory.
  */
 export type ModelSource = string | URL | Uint8Array | ArrayBuffer | TfjsModelSource;
 
@@ -122,11 +123,24 @@ async function readModelJson(path: string, bytes: Uint8Array): Promise<ModelSpec
   return readTfjsLayers(json, concatenate(shards), { source: path, metadata });
 }
 
+/** Teachable Machine's TensorFlow Lite export: one .tflite file, and labels.txt beside it. */
+async function readTfliteDirectory(path: string): Promise<ModelSpec> {
+  const models = (await readdir(path)).filter((name) => /\.tflite$/i.test(name));
+  const [name] = models;
+  if (name === undefined || models.length > 1) {
+    const found = name === undefined ? 'no model.json and no .tflite file' : `${models.length} .tflite files: name one`;
+    throw new MobileNetError('FILE_NOT_FOUND', `${path}: the directory holds ${found}`);
+  }
+  const file = join(path, name);
+  const spec = readTflite(await readBytes(file), file);
+  const labels = join(path, 'labels.txt');
+  return (await exists(labels)) ? { ...spec, labels: decodeLabels(await readBytes(labels), labels) } : spec;
+}
+
 async function readPath(path: string): Promise<ModelSpec> {
   if ((await kindOf(path)) === 'directory') {
     const inside = join(path, 'model.json');
-    if (await exists(inside)) return readModelJson(inside, await readBytes(inside));
-    throw new MobileNetError('FILE_NOT_FOUND', `${path}: the directory holds no model.json`);
+    return (await exists(inside)) ? readModelJson(inside, await readBytes(inside)) : readTfliteDirectory(path);
   }
   const bytes = await readBytes(path);
   return detectFormat(bytes, path) === 'tflite' ? readTflite(bytes, path) : readModelJson(path, bytes);

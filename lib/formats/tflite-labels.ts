@@ -33,11 +33,30 @@ function nameFromMetadata(file: FlatBuffer, model: Table): string | null {
   return null;
 }
 
-/** Lines of a label file; empty lines at the end are none. */
+/**
+ * Labels of a text file, one per line; empty lines at the end are none. When every line carries its own number ("0
+ * background", "1 tench" ...: Coral's files and Teachable Machine's), the numbers are no part of the labels.
+ */
 export function splitLabels(text: string): string[] {
-  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
-  while (lines.length > 0 && lines.at(-1)?.trim() === '') lines.pop();
-  return lines;
+  const lines = text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .map((line) => line.trim());
+  while (lines.length > 0 && lines.at(-1) === '') lines.pop();
+  const numbered = lines.map((line, i) => new RegExp(`^${i}[:,]?\\s+(\\S.*)$`).exec(line)?.[1]);
+  return numbered.every((label) => label !== undefined) ? numbered : lines;
+}
+
+/** The same of a file's bytes, which must be UTF-8 text of plausible length. */
+export function decodeLabels(bytes: Uint8Array, name: string): string[] {
+  try {
+    const labels = splitLabels(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (labels.length <= MAX_CHANNELS) return labels;
+    return corrupt(`label file ${describe(name)}: ${labels.length} lines, expected at most ${MAX_CHANNELS}`);
+  } catch (error) {
+    if (error instanceof TypeError) return corrupt(`label file ${describe(name)}: is not UTF-8 text`, error);
+    throw error;
+  }
 }
 
 /**
@@ -52,12 +71,5 @@ export function readTfliteLabels(file: FlatBuffer, model: Table): string[] | nul
   const only = texts.length === 1 ? texts[0] : undefined;
   const entry = entries.find((candidate) => candidate.name === named) ?? only;
   if (entry === undefined) return null;
-  try {
-    const labels = splitLabels(new TextDecoder('utf-8', { fatal: true }).decode(entry.read(MAX_LABEL_BYTES)));
-    if (labels.length <= MAX_CHANNELS) return labels;
-    return corrupt(`label file ${describe(entry.name)}: ${labels.length} lines, expected at most ${MAX_CHANNELS}`);
-  } catch (error) {
-    if (error instanceof TypeError) return corrupt(`label file ${describe(entry.name)}: is not UTF-8 text`, error);
-    throw error;
-  }
+  return decodeLabels(entry.read(MAX_LABEL_BYTES), entry.name);
 }

@@ -62,6 +62,15 @@ describe('readModel', () => {
     }
   });
 
+  it("takes a directory with one .tflite file and labels.txt, Teachable Machine's other export", async () => {
+    const file = await write('lite/model_unquant.tflite', tinyTflite());
+    await write('lite/labels.txt', '0 first thing\n1 second\n');
+    const spec = await readModel(join(directory, 'lite'));
+    expect(spec).toMatchObject({ source: file, labels: ['first thing', 'second'] });
+    await write('lite/another.tflite', tinyTflite());
+    await fails(join(directory, 'lite'), 'FILE_NOT_FOUND', /2 \.tflite files/);
+  });
+
   it('joins shards in the order of the manifest', async () => {
     const { modelJson, weights } = tinyKeras();
     const [group] = modelJson.weightsManifest;
