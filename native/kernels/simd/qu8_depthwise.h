@@ -47,7 +47,7 @@ class DepthwisePacking {
             const int32_t weight = conv_.weight(int64_t{tap} * channels + c);
             for (int part = 0; part < all_parts; ++part) {
               const int32_t value = weight_part<V>(weight, part);
-              if (part > 0 && value != 0) header->extra_steps = std::max(header->extra_steps, part);
+              if (part > 0 && value != 0) header->extra_steps |= 1 << (v * 3 + tap % 3);
               for (int first = 0; first < 2; ++first) {
                 uint8_t* quad = panel + Requantize<V>::kHeaderBytes + part * kPartBytes +
                                 ((v * 2 + first) * 3 + tap % 3) * V::kQuadWeightBytes;
@@ -107,11 +107,6 @@ struct Depthwise {
   using QuadWeights = typename V::QuadWeights;
   static constexpr int kSources = S == 1 ? 1 : R;
 
-  struct Constants {
-    Int bias[NV];
-    typename V::Float scale[NV], offset[NV];
-  };
-
   [[gnu::always_inline]] static Quad quad(const DepthwiseSource& source, size_t at, int v) {
     const Int old_pair = V::load(source.old_pair + at), new_pair = V::load(source.new_pair + at);
     return v == 0 ? V::quad_low(old_pair, new_pair) : V::quad_high(old_pair, new_pair);
@@ -125,22 +120,20 @@ struct Depthwise {
   // `panel` of the packed weights into block `a` of the A tile.
   static void run(const DepthwiseArgs& args, const uint8_t* panel, uint8_t* a) {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
-    if (header->exact || !args.positive) {
-      columns<true>(args, panel, header->extra_steps, a);
-    } else if (header->extra_steps != 0) {
-      columns_with_extra(args, panel, header->extra_steps, a);
+    const bool can_shift = header->can_shift[0] && (NV == 1 || header->can_shift[1]);
+    if (header->is_fast() && args.positive) {
+      header->extra_steps ? columns<Form::fast, true>(args, panel, a) : columns<Form::fast, false>(args, panel, a);
+    } else if (can_shift) {
+      header->extra_steps ? columns<Form::shifted, true>(args, panel, a) : columns<Form::shifted, false>(args, panel, a);
     } else {
-      columns<false>(args, panel, 0, a);
+      columns<Form::full, true>(args, panel, a);
     }
   }
 
-  [[gnu::noinline]] static void columns_with_extra(const DepthwiseArgs& args, const uint8_t* panel, int extra,
-                                                   uint8_t* a) {
-    columns<false>(args, panel, extra, a);
-  }
-
-  template <bool kGeneral>
-  [[gnu::always_inline]] static void columns(const DepthwiseArgs& args, const uint8_t* panel, int extra, uint8_t* a) {
+  template <Form kForm, bool kExtra>
+  [[gnu::noinline]] static void columns(const DepthwiseArgs& args, const uint8_t* panel, uint8_t* a) {
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+    const int parts = kExtra ? header->extra_first : 1;
     const Int low = V::set8(args.min_q), high = V::set8(args.max_q);
     // Stride 1 keeps both halves' weights of both rows, stride 2 one row's: both rows start alike there.
     constexpr int kFirsts = S == 1 ? R : 1;
@@ -152,11 +145,14 @@ struct Depthwise {
         }
       }
     }
-    Constants k;
+    Int bias[NV];
+    typename V::Float scale[NV], offset[NV];
+    typename Q::Shifted shifted_form[NV];
     for (int v = 0; v < NV; ++v) {
-      k.bias[v] = Q::constant(panel, Q::kBias, v);
-      k.scale[v] = Q::float_constant(panel, Q::kScale, v);
-      k.offset[v] = Q::float_constant(panel, Q::kOffset, v);
+      bias[v] = Q::constant(panel, Q::kBias, v);
+      scale[v] = Q::float_constant(panel, Q::kScale, v);
+      offset[v] = Q::float_constant(panel, Q::kOffset, v);
+      if (kForm == Form::shifted) shifted_form[v] = Q::Shifted::load(panel, v);
     }
     Quad q[kSources][NV][3];  // the quads of three columns; at stride 1 two are kept, at stride 2 one
     for (int s = 0; s < kSources; ++s) {
@@ -180,22 +176,28 @@ struct Depthwise {
           q[s][v][2] = quad(args.source[s], at + (S - 1) * kVectorBytes<V>, v);
         }
       }
+#pragma GCC unroll 2
       for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
         for (int v = 0; v < NV; ++v) {
           const Quad* taps = q[r < kSources ? r : 0][v];
-          Int acc = k.bias[v];
-          for (int kx = 0; kx < 3; ++kx) acc = V::dot_quad(acc, taps[kx], w[r < kFirsts ? r : 0][v][kx]);
-          for (int part = 1; part <= extra; ++part) {
-            for (int kx = 0; kx < 3; ++kx) {
+          Int acc = bias[v];
+#pragma GCC unroll 3
+          for (int kx = 0; kx < 3; ++kx) {
+            acc = V::dot_quad(acc, taps[kx], w[r < kFirsts ? r : 0][v][kx]);
+            if (!kExtra || (header->extra_steps >> (v * 3 + kx) & 1) == 0) continue;
+            for (int part = 1; part < parts; ++part) {
               const uint8_t* more = weights(panel, part, v, args.source[r].first, kx);
               acc = V::dot_quad(acc, taps[kx], V::load_quad_weights(more));
             }
           }
-          if (!kGeneral) {
-            y[r][v] = Q::fast_positive(acc, k.scale[v], k.offset[v]);
+          if (kForm == Form::fast) {
+            y[r][v] = Q::fast_positive(acc, scale[v], offset[v]);
+          } else if (kForm == Form::shifted) {
+            y[r][v] = V::add(shifted_form[v](acc), V::set(args.zero_point));
           } else {
-            y[r][v] = V::add(Q::exact(acc, Q::constant(panel, Q::kMultiplier, v), Q::constant(panel, Q::kLeft, v),
-                                      Q::constant(panel, Q::kRight, v)),
+            y[r][v] = V::add(Q::full(acc, Q::constant(panel, Q::kMultiplier, v), Q::constant(panel, Q::kLeft, v),
+                                     Q::constant(panel, Q::kRight, v)),
                              V::set(args.zero_point));
           }
         }

@@ -102,6 +102,7 @@ void pack_constants(const Conv& conv, int32_t p, uint8_t* panel, const Range& ra
       bias[w] = r.bias;
       channels.low[w] = r.low;
       channels.high[w] = r.high;
+      if (conv.multipliers[o] == 0) continue;
       channels.multiplier[w] = conv.multipliers[o];
       channels.left[w] = std::max(conv.shifts[o], 0);
       channels.right[w] = std::max(-conv.shifts[o], 0);
@@ -109,10 +110,13 @@ void pack_constants(const Conv& conv, int32_t p, uint8_t* panel, const Range& ra
     std::memcpy(row(R::kMultiplier), channels.multiplier, kVectorBytes<V>);
     std::memcpy(row(R::kLeft), channels.left, kVectorBytes<V>);
     std::memcpy(row(R::kRight), channels.right, kVectorBytes<V>);
+    auto* round_even = reinterpret_cast<int64_t*>(row(R::kRoundEven));
+    auto* round_odd = reinterpret_cast<int64_t*>(row(R::kRoundOdd));
+    for (int w = 0; w < V::kWords; ++w) (w % 2 == 0 ? round_even : round_odd)[w / 2] = channels.rounding(w);
     RequantizeProof<V> proof(channels, conv);
-    if (!proof.find(reinterpret_cast<float*>(row(R::kScale)), reinterpret_cast<float*>(row(R::kOffset)))) {
-      header->exact = 1;
-    }
+    const bool fast = proof.find(reinterpret_cast<float*>(row(R::kScale)), reinterpret_cast<float*>(row(R::kOffset)));
+    header->can_shift[v] = channels.can_shift();
+    header->form[v] = fast ? Form::fast : header->can_shift[v] ? Form::shifted : Form::full;
   }
 }
 

@@ -39,16 +39,26 @@ ProductArgs product_args(const Conv& conv, KShape k, const uint8_t* packed) {
   return {k, packed + panels, conv.output_zero_point, conv.min_q, conv.max_q, is_positive(conv)};
 }
 
-// The rare form out of line.
+// Accumulators [pixel][vector] of a panel that is not all fast to outputs as words. Out of line: the common case keeps
+// its registers.
 template <class V>
-[[gnu::noinline]] void exact_words(const uint8_t* panel, int32_t zero_point, int vectors, int count,
+[[gnu::noinline]] void fixed_words(const uint8_t* panel, const ProductArgs& args, int vectors, int pixels,
                                    typename V::Int* words) {
   using Q = Requantize<V>;
-  for (int i = 0; i < count; ++i) {
-    const int v = vectors == 2 ? i & 1 : 0;
-    words[i] = V::add(Q::exact(words[i], Q::constant(panel, Q::kMultiplier, v), Q::constant(panel, Q::kLeft, v),
-                               Q::constant(panel, Q::kRight, v)),
-                      V::set(zero_point));
+  const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+  const auto zero_point = V::set(args.zero_point);
+  for (int v = 0; v < vectors; ++v) {
+    typename V::Int* end = words + vectors * pixels;
+    if (header->can_shift[v]) {
+      const auto shifted = Q::Shifted::load(panel, v);
+      for (auto* word = words + v; word < end; word += vectors) *word = V::add(shifted(*word), zero_point);
+    } else {
+      const auto multiplier = Q::constant(panel, Q::kMultiplier, v);
+      const auto left = Q::constant(panel, Q::kLeft, v), right = Q::constant(panel, Q::kRight, v);
+      for (auto* word = words + v; word < end; word += vectors) {
+        *word = V::add(Q::full(*word, multiplier, left, right), zero_point);
+      }
+    }
   }
 }
 
@@ -114,11 +124,12 @@ struct Product {
 
   // Accumulators to outputs as words, not yet clamped.
   [[gnu::always_inline]] static void requantize(const uint8_t* panel, const ProductArgs& args, Words& acc) {
-    if (reinterpret_cast<const PanelHeader*>(panel)->exact) {
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+    if (!header->is_fast()) {
       Int words[R * C * NV];
 #pragma GCC unroll 32
       for (int i = 0; i < R * C * NV; ++i) words[i] = acc[i / (C * NV)][i / NV % C][i % NV];
-      exact_words<V>(panel, args.zero_point, NV, R * C * NV, words);
+      fixed_words<V>(panel, args, NV, R * C, words);
 #pragma GCC unroll 32
       for (int i = 0; i < R * C * NV; ++i) acc[i / (C * NV)][i / NV % C][i % NV] = words[i];
       return;

@@ -13,12 +13,22 @@
 
 namespace mobilenetv2::qu8 {
 
+// How a vector of channels is requantised.
+enum class Form : int32_t {
+  fast,     // float
+  shifted,  // fixed point for right shifts whose sums stay inside 32 bits: nearly every channel
+  full,     // fixed point for everything else
+};
+
 // Heads every packed panel: then the vectors below, then the weights.
 struct PanelHeader {
-  int32_t exact;        // use the fixed-point form
+  Form form[2];         // per vector
   int32_t extra_steps;  // multiply-accumulate steps that hold what of the weights s8 could not
   int32_t extra_first;  // index of the first of them
-  int32_t reserved[13];
+  int32_t can_shift[2];  // per vector: the shifted form would be right, too
+  int32_t reserved[10];
+
+  bool is_fast() const { return form[0] == Form::fast && form[1] == Form::fast; }
 };
 
 template <class V>
@@ -28,7 +38,7 @@ struct Requantize {
   static constexpr int kVectorBytes = sizeof(Int);
 
   // The per channel constants of a panel, two vectors each, in the order of the accumulators' words.
-  enum Row { kBias, kScale, kOffset, kMultiplier, kLeft, kRight, kRows };
+  enum Row { kBias, kScale, kOffset, kMultiplier, kLeft, kRight, kRoundEven, kRoundOdd, kRows };
   static constexpr size_t kHeaderBytes = sizeof(PanelHeader) + kRows * 2 * kVectorBytes;
 
   static const uint8_t* vector(const uint8_t* panel, Row row, int v) {
@@ -37,18 +47,35 @@ struct Requantize {
   static Int constant(const uint8_t* panel, Row row, int v) { return V::load(vector(panel, row, v)); }
   static Float float_constant(const uint8_t* panel, Row row, int v) { return V::load_float(vector(panel, row, v)); }
 
-  // mbqm. `left` and `right` are max(shift, 0) and max(-shift, 0) <= 31.
-  static Int exact(Int x, Int multiplier, Int left, Int right) {
+  // mbqm, full. `left` and `right` are max(shift, 0) and max(-shift, 0) <= 31.
+  static Int full(Int x, Int multiplier, Int left, Int right) {
     Int shifted = V::shift_left(x, left);
     const Int fits = V::equal(V::shift_right(shifted, left), x);
     shifted = V::select(fits, shifted, V::sub(V::set(kInt32Max), V::sign_mask(x)));  // saturated: MAX, or MAX + 1 = MIN
-    const Int product = V::rounding_high_multiply(shifted, multiplier);
+    const Int half = V::set64(1 << 30);
+    const Int product = V::high_multiply(shifted, multiplier, V::odd_words(multiplier), half, half);
     // Halves away from zero, without the overflow that adding half first could have.
     const Int mask = V::sub(V::shift_left(V::set(1), right), V::set(1));
     const Int remainder = V::bit_and(product, mask);
     const Int threshold = V::sub(V::shift_right(mask, V::set(1)), V::sign_mask(product));
     return V::sub(V::shift_right(product, right), V::greater(remainder, threshold));
   }
+
+  // mbqm for shift <= 0 where the rounded product fits 32 bits: both roundings' halves are added at once (2^30, and
+  // 2^(30 + right)), and halves below zero go down by one unit of the product. Channels of V::kWords.
+  struct Shifted {
+    Int multiplier, odd_multiplier, round_even, round_odd, right;
+
+    static Shifted load(const uint8_t* panel, int v) {
+      const Int multiplier = constant(panel, kMultiplier, v);
+      return {multiplier, V::odd_words(multiplier), constant(panel, kRoundEven, v), constant(panel, kRoundOdd, v),
+              constant(panel, kRight, v)};
+    }
+    Int operator()(Int x) const {
+      const Int sum = V::high_multiply(x, multiplier, odd_multiplier, round_even, round_odd);
+      return V::shift_right(V::add(sum, V::sign_mask(x)), right);
+    }
+  };
 
   // Outputs that stay on the positive side (ReLU6: min_q >= zero point). The offset holds the zero point.
   static Int fast_positive(Int acc, Float scale, Float offset) {
@@ -62,14 +89,28 @@ struct Requantize {
 
 inline bool is_positive(const Conv& conv) { return conv.min_q >= conv.output_zero_point; }
 
-// One vector of channels while packing; words without a channel have multiplier 0.
+// One vector of channels while packing; words without a channel have multiplier 0, and those a harmless shift.
 template <class V>
 struct ChannelVector {
+  ChannelVector() { std::fill(right, right + V::kWords, 1); }
+
   alignas(64) int32_t multiplier[V::kWords] = {};
   alignas(64) int32_t left[V::kWords] = {};
-  alignas(64) int32_t right[V::kWords] = {};
-  alignas(64) int32_t low[V::kWords] = {};   // least and largest accumulator
+  alignas(64) int32_t right[V::kWords];
+  alignas(64) int32_t low[V::kWords] = {};  // least and largest accumulator
   alignas(64) int32_t high[V::kWords] = {};
+
+  // Whether Form::shifted is right for all of them.
+  bool can_shift() const {
+    for (int i = 0; i < V::kWords; ++i) {
+      const int64_t most = std::max(std::abs(int64_t{low[i]}), std::abs(int64_t{high[i]}));
+      if (left[i] != 0 || (most * multiplier[i] >> 31) + (int64_t{1} << right[i] >> 1) + 2 > kInt32Max) return false;
+      if (right[i] == 0) return false;  // without a second rounding, halves below zero go up like the others
+    }
+    return true;
+  }
+
+  int64_t rounding(int i) const { return (int64_t{1} << 30) + (int64_t{1} << (30 + right[i])); }
 };
 
 // Looks for the scale and offset of the fast form for one vector of channels and proves them. The outputs and the fast

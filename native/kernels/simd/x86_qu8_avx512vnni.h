@@ -68,13 +68,14 @@ struct Qu8 {
     return as_float(_mm512_ternarylogic_epi32(x, set(INT32_MIN), as_int(magnitude), 0xea));
   }
 
-  // (a * b + 2^30) >> 31 per word, where that fits 32 bits.
-  static Int rounding_high_multiply(Int a, Int b) {
-    const Int half = _mm512_set1_epi64(1 << 30);
-    const Int even = _mm512_add_epi64(_mm512_mul_epi32(a, b), half);
-    const Int odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32)), half);
+  // (a * b + round) >> 31 per word, where that fits 32 bits; b and the 64-bit roundings separately for even and odd words.
+  static Int high_multiply(Int a, Int b, Int odd_b, Int round_even, Int round_odd) {
+    const Int even = _mm512_add_epi64(_mm512_mul_epi32(a, b), round_even);
+    const Int odd = _mm512_add_epi64(_mm512_mul_epi32(odd_words(a), odd_b), round_odd);
     return _mm512_mask_mov_epi32(_mm512_srli_epi64(even, 31), 0xaaaa, _mm512_slli_epi64(odd, 1));
   }
+  static Int odd_words(Int x) { return _mm512_srli_epi64(x, 32); }
+  static Int set64(int64_t x) { return _mm512_set1_epi64(x); }
 
   // Words to saturated bytes. Lane l of the result: words l of a0, a1, b0, b1, four bytes each.
   static Int pack16(Int a, Int b) { return _mm512_packs_epi32(a, b); }
