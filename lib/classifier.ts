@@ -9,7 +9,7 @@ import { alignLabels, checkLabels, parseLabels, readLabelFile } from './labels.j
 import { describeNetwork, type ModelInfo, type NetworkInfo } from './model-info.js';
 import type { ModelSpec } from './model-spec.js';
 import { fetchModel, isModelName, type ModelName } from './models.js';
-import { native } from './native.js';
+import { isaCeiling, native } from './native.js';
 import { type ClassifyOptions, checkInteger, checkOptions, type InferOptions, type LoadOptions } from './options.js';
 import { type PreprocessRecipe, planPreprocess, resolveRecipe } from './preprocess.js';
 import { type Classification, topK } from './results.js';
@@ -211,7 +211,7 @@ export class MobileNetV2 {
         : precision === 'int8'
           ? new Int8Array(length)
           : new Uint8Array(length);
-    await native().preprocess(plan, image.data, output, this.#engine.threads);
+    await native().preprocess(plan, image.data, output, this.#engine.threads, isaCeiling());
     return output;
   }
 

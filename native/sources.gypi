@@ -25,5 +25,7 @@
   "native/binding/run.cc",
   "native/binding/preprocess.cc",
   "native/kernels/preprocess/checks.cc",
-  "native/kernels/preprocess/reference.cc"
+  "native/kernels/preprocess/reference.cc",
+  "native/kernels/preprocess/registry.cc",
+  "native/kernels/preprocess/avx2.cc"
 ]}}

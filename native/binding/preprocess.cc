@@ -17,11 +17,12 @@ class PreprocessJob final : public AsyncJob {
   PreprocessJob() : AsyncJob(1, 1, 1) {}
 
   void run_item(int32_t, int32_t, const Parallel&) override {
-    if (!cancelled()) preprocess__scalar(args);
+    if (!cancelled()) kernel->run(args);
   }
 
   Napi::Value result(Napi::Env env) override { return Napi::Boolean::New(env, !cancelled()); }
 
+  const PreprocessKernel* kernel = nullptr;
   PreprocessArgs args;
   AlignedBuffer scratch;
 };
@@ -75,7 +76,7 @@ const uint8_t* view(const Napi::Value& value, size_t bytes, const char* name, Fi
   return static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
 }
 
-// preprocess(plan, pixels, output, threads) -> Promise<boolean>: false when cancelled
+// preprocess(plan, pixels, output, threads, isa) -> Promise<boolean>: false when cancelled
 Napi::Value preprocess(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   FieldErrors errors;
@@ -94,11 +95,17 @@ Napi::Value preprocess(const Napi::CallbackInfo& info) {
     args.out_u8 = to_float ? nullptr : output;
   }
   if (!info[3].IsNumber()) errors.add("threads is not a number");
+  Isa ceiling = Isa::scalar;
+  if (!info[4].IsString() || !isa_from_name(info[4].As<Napi::String>().Utf8Value().c_str(), &ceiling)) {
+    errors.add("isa is unknown");
+  }
+  job->kernel = &choose_preprocess(ceiling);
   if (errors.ok()) {
     const char* problem = check_preprocess(args);
     if (problem != nullptr) errors.add(problem);
   }
-  if (errors.ok() && !job->scratch.allocate(preprocess_scratch_bytes(args))) errors.add("not enough memory to resize");
+  if (errors.ok() && !job->scratch.allocate(job->kernel->scratch_bytes(args)))
+    errors.add("not enough memory to resize");
   if (!errors.ok()) {
     Napi::Error::New(env, errors.first).ThrowAsJavaScriptException();
     return env.Undefined();

@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "kernels/preprocess/preprocess.h"
-#include "kernels/preprocess/taps.h"
 
 namespace mobilenetv2 {
 namespace {
@@ -39,19 +38,6 @@ const char* check_preprocess(const PreprocessArgs& args) {
     return "the table of the output's type is missing";
   if (args.pixels == nullptr) return "pixels are missing";
   return nullptr;
-}
-
-size_t preprocess_scratch_bytes(const PreprocessArgs& args) {
-  const size_t width = static_cast<size_t>(args.out_width);
-  switch (args.resize) {
-    case Resize::half_pixel:
-      return align64(width * sizeof(Tap2<float>));
-    case Resize::align_corners:
-      return align64(width * sizeof(Tap2<double>));
-    case Resize::pillow:
-      break;
-  }
-  return PillowScratch(args).bytes;
 }
 
 }  // namespace mobilenetv2

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/isa.h"
+
 namespace mobilenetv2 {
 
 // pillow: Pillow's antialiased BILINEAR on 8-bit pixels, bit for bit: a triangle filter as wide as the reduction,
@@ -39,7 +41,7 @@ struct PreprocessArgs {
   double mul[3] = {1, 1, 1}, add[3] = {0, 0, 0};
   int32_t min_q = 0;  // 0, or -128 for a signed tensor
 
-  uint8_t* scratch = nullptr;  // preprocess_scratch_bytes(args), 64-byte aligned
+  uint8_t* scratch = nullptr;  // the kernel's scratch_bytes(args), 64-byte aligned
 };
 
 // Sides of image, box and output. Below it all filter weights are exact enough for 32-bit sums.
@@ -51,10 +53,33 @@ inline constexpr int32_t kMaxResizedSide = 1 << 30;
 // pixels, output, table and scratch are long enough is the caller's to know.
 const char* check_preprocess(const PreprocessArgs& args);
 
-// For checked arguments. Pillow's filter takes the weights of every output column and, horizontal pass first, a ring of
-// as many resized rows as the vertical filter is high: 0.06 MB for a 12-megapixel photo to 224x224.
-size_t preprocess_scratch_bytes(const PreprocessArgs& args);
+// A kernel does all resizes; arguments are checked. It reads no byte outside the pixels, writes none outside output and
+// scratch, and equals the scalar one bit for bit.
+struct PreprocessKernel {
+  const char* name;
+  Isa isa;
+  // Pillow's filter takes the weights of every output column and, horizontal pass first, a ring of about as many
+  // resized rows as the vertical filter is high: 0.06 ... 0.1 MB for a 12-megapixel photo to 224x224.
+  size_t (*scratch_bytes)(const PreprocessArgs& args);
+  void (*run)(const PreprocessArgs& args);
+};
 
-void preprocess__scalar(const PreprocessArgs& args);
+extern const PreprocessKernel preprocess__scalar;  // the reference: what every other one must equal
+#if defined(__x86_64__) || defined(_M_X64)
+extern const PreprocessKernel preprocess__avx2;
+#endif
+
+struct PreprocessKernelList {
+  const PreprocessKernel* const* begin_row;
+  const PreprocessKernel* const* end_row;
+  const PreprocessKernel* const* begin() const { return begin_row; }
+  const PreprocessKernel* const* end() const { return end_row; }
+};
+
+// All rows compiled for this architecture, best first; the scalar reference is last.
+PreprocessKernelList all_preprocess_kernels();
+
+// The first row that the CPU has and the ceiling allows.
+const PreprocessKernel& choose_preprocess(Isa ceiling);
 
 }  // namespace mobilenetv2

@@ -10,16 +10,36 @@
 namespace mobilenetv2 {
 namespace {
 
-const uint8_t* box_row(const PreprocessArgs& args, int32_t y) {
-  const size_t index = static_cast<size_t>(args.box_y + y) * static_cast<size_t>(args.width);
-  return args.pixels + (index + static_cast<size_t>(args.box_x)) * static_cast<size_t>(args.channels);
-}
+// Where things lie in the scratch of the pillow resize.
+struct PillowScratch {
+  size_t column_spans, column_weights;
+  size_t row_weights;  // of the output row being made
+  size_t sums;         // one int32 per value of a row in the vertical pass
+  size_t row;          // what the second pass makes: out_width pixels
+  size_t ring;  // what the first pass makes: rows of out_width pixels, or one of box_width if vertical comes first
+  size_t bytes;
+  int32_t column_taps;  // weights per output column
+  int32_t ring_rows;
+  size_t ring_row_bytes;
 
-size_t output_row(const PreprocessArgs& args, int32_t y) {
-  return static_cast<size_t>(y) * static_cast<size_t>(args.out_width) * 3;
-}
+  explicit PillowScratch(const PreprocessArgs& args) {
+    const TriangleFilter columns(args.box_width, args.resized_width), rows(args.box_height, args.resized_height);
+    const size_t colours = static_cast<size_t>(colour_channels(args)), width = static_cast<size_t>(args.out_width);
+    const size_t first_pass = (args.vertical_first ? static_cast<size_t>(args.box_width) : width) * colours;
+    const size_t row_taps = static_cast<size_t>(rows.max_taps());
+    column_taps = columns.max_taps();
+    ring_rows = args.vertical_first ? 1 : rows.max_taps();
+    ring_row_bytes = align64(first_pass);
 
-constexpr int32_t kRoundWeight = 1 << (kWeightBits - 1);
+    column_spans = 0;
+    column_weights = column_spans + align64(width * sizeof(TriangleFilter::Span));
+    row_weights = column_weights + align64(width * static_cast<size_t>(column_taps) * sizeof(int32_t));
+    sums = row_weights + align64(row_taps * sizeof(int32_t));
+    row = sums + align64(first_pass * sizeof(int32_t));
+    ring = row + align64(width * colours);
+    bytes = ring + static_cast<size_t>(ring_rows) * ring_row_bytes;
+  }
+};
 
 uint8_t to_byte(int32_t fixed_point) { return static_cast<uint8_t>(std::min(fixed_point >> kWeightBits, 255)); }
 
@@ -139,9 +159,11 @@ void resize_two_taps(const PreprocessArgs& args, Tap2<Real> (*tap)(int32_t index
   }
 }
 
-}  // namespace
+size_t scratch_bytes(const PreprocessArgs& args) {
+  return args.resize == Resize::pillow ? PillowScratch(args).bytes : two_taps_scratch_bytes(args);
+}
 
-void preprocess__scalar(const PreprocessArgs& args) {
+void run(const PreprocessArgs& args) {
   switch (args.resize) {
     case Resize::pillow:
       return colour_channels(args) == 1 ? resize_pillow<1>(args) : resize_pillow<3>(args);
@@ -151,5 +173,9 @@ void preprocess__scalar(const PreprocessArgs& args) {
       return resize_two_taps<double>(args, align_corners_tap);
   }
 }
+
+}  // namespace
+
+const PreprocessKernel preprocess__scalar = {"preprocess__scalar", Isa::scalar, scratch_bytes, run};
 
 }  // namespace mobilenetv2

@@ -14,6 +14,7 @@ namespace mobilenetv2 {
 
 // Pillow's triangle filter along one axis. Weights are fixed point with kWeightBits fractional bits.
 inline constexpr int kWeightBits = 32 - 8 - 2;
+inline constexpr int32_t kRoundWeight = 1 << (kWeightBits - 1);  // half of one
 
 struct TriangleFilter {
   double scale;    // source pixels per output pixel
@@ -81,35 +82,20 @@ inline int32_t colour_channels(const PreprocessArgs& args) { return args.channel
 
 constexpr size_t align64(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// Where things lie in the scratch of the pillow resize.
-struct PillowScratch {
-  size_t column_spans, column_weights;
-  size_t row_weights;  // of the output row being made
-  size_t sums;         // one int32 per value of a row in the vertical pass
-  size_t row;          // what the second pass makes: out_width pixels
-  size_t ring;  // what the first pass makes: rows of out_width pixels, or one of box_width if vertical comes first
-  size_t bytes;
-  int32_t column_taps;  // weights per output column
-  int32_t ring_rows;
-  size_t ring_row_bytes;
+inline const uint8_t* box_row(const PreprocessArgs& args, int32_t y) {
+  const size_t index = static_cast<size_t>(args.box_y + y) * static_cast<size_t>(args.width);
+  return args.pixels + (index + static_cast<size_t>(args.box_x)) * static_cast<size_t>(args.channels);
+}
 
-  explicit PillowScratch(const PreprocessArgs& args) {
-    const TriangleFilter columns(args.box_width, args.resized_width), rows(args.box_height, args.resized_height);
-    const size_t colours = static_cast<size_t>(colour_channels(args)), width = static_cast<size_t>(args.out_width);
-    const size_t first_pass = (args.vertical_first ? static_cast<size_t>(args.box_width) : width) * colours;
-    const size_t row_taps = static_cast<size_t>(rows.max_taps());
-    column_taps = columns.max_taps();
-    ring_rows = args.vertical_first ? 1 : rows.max_taps();
-    ring_row_bytes = align64(first_pass);
+// Index of the first value of an output row.
+inline size_t output_row(const PreprocessArgs& args, int32_t y) {
+  return static_cast<size_t>(y) * static_cast<size_t>(args.out_width) * 3;
+}
 
-    column_spans = 0;
-    column_weights = column_spans + align64(width * sizeof(TriangleFilter::Span));
-    row_weights = column_weights + align64(width * static_cast<size_t>(column_taps) * sizeof(int32_t));
-    sums = row_weights + align64(row_taps * sizeof(int32_t));
-    row = sums + align64(first_pass * sizeof(int32_t));
-    ring = row + align64(width * colours);
-    bytes = ring + static_cast<size_t>(ring_rows) * ring_row_bytes;
-  }
-};
+// The two-tap resizes keep the taps of all output columns.
+inline size_t two_taps_scratch_bytes(const PreprocessArgs& args) {
+  const size_t tap = args.resize == Resize::half_pixel ? sizeof(Tap2<float>) : sizeof(Tap2<double>);
+  return align64(static_cast<size_t>(args.out_width) * tap);
+}
 
 }  // namespace mobilenetv2
