@@ -169,6 +169,8 @@ export interface Run {
 export interface NativeBinding {
   isas(): { best: Isa; available: Isa[] };
   kernels(): { name: string; isa: Isa }[];
+  /** MACs per second of one thread doing nothing else, by dtype; null where no loop is written. Blocks for up to 0.5 s. */
+  machinePeak(isa: Isa): { readonly [D in Dtype]: number | null };
   packModel(ops: NativeOp[], isa: Isa): ModelHandle;
   modelFacts(model: ModelHandle): { isa: Isa; packedBytes: number; kernels: string[] };
   /** Lets go of the packed weights; runs that are under way keep them. */
@@ -186,13 +188,7 @@ export interface NativeBinding {
     onRow: (op: number, layer: string, row: number, bytes: Uint8Array) => void,
   ): void;
   /** Crop, resize, normalise and quantise raw pixels into `output`, off the JavaScript thread. */
-  preprocess(
-    plan: PreprocessPlan,
-    pixels: Uint8Array,
-    output: ArrayBufferView,
-    threads: number,
-    isa: Isa,
-  ): Promise<boolean>;
+  preprocess(plan: PreprocessPlan, pixels: Uint8Array, output: ArrayBufferView, threads: number): Promise<boolean>;
 }
 
 const ALIGNMENT = 64;

@@ -13,6 +13,11 @@
   "native/kernels/pointwise/qu8_avx512vnni.cc",
   "native/kernels/pool/qu8_avx512vnni.cc",
   "native/kernels/classifier/qu8_avx512vnni.cc",
+  "native/kernels/peak/peak.cc",
+  "native/kernels/peak/avx2.cc",
+  "native/kernels/peak/avxvnni.cc",
+  "native/kernels/peak/avx512.cc",
+  "native/kernels/peak/avx512vnni.cc",
   "native/engine/check_program.cc",
   "native/engine/runner.cc",
   "native/engine/thread_pool.cc",
@@ -23,9 +28,8 @@
   "native/binding/read_ops.cc",
   "native/binding/read_program.cc",
   "native/binding/run.cc",
+  "native/binding/peak.cc",
   "native/binding/preprocess.cc",
   "native/kernels/preprocess/checks.cc",
-  "native/kernels/preprocess/reference.cc",
-  "native/kernels/preprocess/registry.cc",
-  "native/kernels/preprocess/avx2.cc"
+  "native/kernels/preprocess/reference.cc"
 ]}}

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "binding/jobs.h"
+#include "binding/peak.h"
 #include "binding/preprocess.h"
 #include "binding/run.h"
 #include "cpu/isa.h"
@@ -41,6 +42,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("isas", Napi::Function::New(env, isas));
   exports.Set("kernels", Napi::Function::New(env, kernels));
   define_run(env, exports);
+  define_peak(env, exports);
   define_preprocess(env, exports);
   return exports;
 }

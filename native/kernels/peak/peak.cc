@@ -1,0 +1,23 @@
+#include "kernels/peak/peak.h"
+
+namespace mobilenetv2 {
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+namespace {
+
+constexpr const PeakLoop* kLoops[] = {
+    &peak_f32__avx512, &peak_f32__avx2, &peak_qu8__avx512vnni, &peak_qu8__avxvnni, &peak_qu8__avx512, &peak_qu8__avx2,
+};
+
+}  // namespace
+
+PeakLoopList all_peak_loops() { return {kLoops, kLoops + sizeof(kLoops) / sizeof(kLoops[0])}; }
+
+#else
+
+PeakLoopList all_peak_loops() { return {nullptr, nullptr}; }
+
+#endif
+
+}  // namespace mobilenetv2
