@@ -157,8 +157,8 @@ struct F32InvertedResidual {
   }
 
   // One panel of expanded channels, from c on, of the packed pixels. Returns the panel's end.
-  static const float* expand(const Op& op, const Layout& l, const float* packed, const float* narrow, int32_t new_pixels,
-                     int32_t c, float** pixels, size_t offset) {
+  static const float* expand(const Op& op, const Layout& l, const float* packed, const float* narrow,
+                             int32_t new_pixels, int32_t c, float** pixels, size_t offset) {
     const Conv& e = op.expand;
     GemmTile t;
     t.a = narrow;

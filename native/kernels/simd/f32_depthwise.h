@@ -27,7 +27,8 @@ struct F32Depthwise {
   static constexpr int32_t kLanes = Vec::kLanes;
   static constexpr int32_t kPacked = 10 * kLanes;  // floats per vector of channels: bias, then 9 taps
 
-  // The vector of channels from c on, from weights [tap][channels]; lanes beyond the channels stay zero. Returns its end.
+  // The vector of channels from c on, from weights [tap][channels]; lanes beyond the channels stay zero. Returns its
+  // end.
   static float* pack(const Conv& conv, int32_t c, float* out) {
     const int32_t channels = conv.out_channels, used = std::min(channels - c, kLanes);
     std::copy_n(conv.bias_f32 + c, used, out);
@@ -52,28 +53,24 @@ struct F32Depthwise {
       const float* middle = in.row(y * kStride + 1, kLanes);
       const float* bottom = in.row(y * kStride + 2, kLanes);
       if constexpr (kStride == 1) {
-        Reg previous = column(top, middle, bottom, w, bias);  // has tap column 0
-        top += kLanes, middle += kLanes, bottom += kLanes;
-        Reg current = column(top, middle, bottom, w, bias);
-        previous = column(top, middle, bottom, w + 1, previous);  // has 0 and 1
-        for (int32_t x = 0; x < width - 1; ++x) {
-          top += kLanes, middle += kLanes, bottom += kLanes;
-          const Reg done = column(top, middle, bottom, w + 2, previous);
-          previous = column(top, middle, bottom, w + 1, current);
-          current = column(top, middle, bottom, w, bias);
+        const Column c0(top, middle, bottom, 0), c1(top, middle, bottom, 1);
+        Reg previous = c1.add(w + 1, c0.add(w, bias));  // of the output that lacks its last column
+        Reg current = c1.add(w, bias);                  // of the one that has its first column only
+        for (int32_t x = 0; x < width; ++x) {
+          const Column c(top, middle, bottom, x + 2);
+          const Reg done = c.add(w + 2, previous);
+          previous = c.add(w + 1, current);  // these two run ahead into outputs beyond the row's end, and are dropped
+          current = c.add(w, bias);
           Vec::store(out, Vec::min(Vec::max(done, lo), hi));
           out += kLanes;
         }
-        top += kLanes, middle += kLanes, bottom += kLanes;
-        Vec::store(out, Vec::min(Vec::max(column(top, middle, bottom, w + 2, previous), lo), hi));
-        out += kLanes;
       } else {
-        Reg current = column(top, middle, bottom, w, bias);
+        Reg current = Column(top, middle, bottom, 0).add(w, bias);
         for (int32_t x = 0; x < width; ++x) {
-          current = column(top + kLanes, middle + kLanes, bottom + kLanes, w + 1, current);
-          top += 2 * kLanes, middle += 2 * kLanes, bottom += 2 * kLanes;
-          const Reg done = column(top, middle, bottom, w + 2, current);
-          current = column(top, middle, bottom, w, bias);  // of the next output; at the row's end it is dropped
+          current = Column(top, middle, bottom, 2 * x + 1).add(w + 1, current);
+          const Column c(top, middle, bottom, 2 * x + 2);
+          const Reg done = c.add(w + 2, current);
+          current = c.add(w, bias);
           Vec::store(out, Vec::min(Vec::max(done, lo), hi));
           out += kLanes;
         }
@@ -82,12 +79,18 @@ struct F32Depthwise {
   }
 
  private:
-  // sum + the three taps of one column; w points at the top row's.
-  static Reg column(const float* top, const float* middle, const float* bottom, const Reg* w, Reg sum) {
-    sum = Vec::fma(Vec::load(top), w[0], sum);
-    sum = Vec::fma(Vec::load(middle), w[3], sum);
-    return Vec::fma(Vec::load(bottom), w[6], sum);
-  }
+  // The three values of a column, loaded once for the two or three outputs that read them.
+  struct Column {
+    Reg top, middle, bottom;
+    Column(const float* t, const float* m, const float* b, int32_t x)
+        : top(Vec::in_register(Vec::load(t + x * kLanes))),
+          middle(Vec::in_register(Vec::load(m + x * kLanes))),
+          bottom(Vec::in_register(Vec::load(b + x * kLanes))) {}
+    // sum + the taps of one column of the kernel; w points at the top row's.
+    Reg add(const Reg* w, Reg sum) const {
+      return Vec::fma(bottom, w[6], Vec::fma(middle, w[3], Vec::fma(top, w[0], sum)));
+    }
+  };
 };
 
 }  // namespace mobilenetv2

@@ -41,7 +41,6 @@ struct F32Gemm {
   using Half = typename S::Half;
   static constexpr int32_t kLanes = Vec::kLanes;
   static constexpr int32_t kPanel = 2 * kLanes;
-  static constexpr int32_t kKinds = kPanel / Half::kLanes;
 
   // Width of a panel with `left` channels still to cover: the last one is rounded up to a half vector only.
   static int32_t panel_width(int32_t left) {
@@ -69,23 +68,22 @@ struct F32Gemm {
     for (int32_t n = 0; n < conv.out_channels; n += kPanel) out = pack_panel(conv, depth, n, out);
   }
 
-  // All tiles of one panel: `pixels` of them, `kPixel` floats apart in t.a; t describes the first. Tiles are of nearly
-  // equal size, because a tile of one or two pixels would wait for the latency of its few sums.
+  // All tiles of one panel: `pixels` of them, `kPixel` floats apart in t.a; t describes the first.
   template <int kPixel>
-  static void panel(GemmTile t, int32_t width, int32_t pixels) {
-    static constexpr auto kTiles = table<kPixel>(std::make_index_sequence<kKinds * S::kTileRows>());
-    const auto* tiles = &kTiles[static_cast<size_t>(width / Half::kLanes - 1) * S::kTileRows];
-    const int32_t count = (pixels + S::kTileRows - 1) / S::kTileRows;
-    t.prefetch = t.panel + static_cast<size_t>(t.depth + 1) * width;
-    t.prefetch_step = static_cast<size_t>((width + count - 1) / std::max(count, 1));
-    for (int32_t i = 0, begin = 0; i < count; ++i) {
-      const int32_t rows = (pixels - begin) / (count - i);
-      tiles[rows - 1](t);
-      t.prefetch += t.depth * t.prefetch_step;
-      t.a += rows * kPixel;
-      t.out += rows;
-      if (t.residual) t.residual += rows;
-      begin += rows;
+  static void panel(const GemmTile& t, int32_t width, int32_t pixels) {
+    if constexpr (Half::kLanes == kLanes) {
+      width == kPanel ? tiles<kPixel, 2>(t, pixels) : tiles<kPixel, 1>(t, pixels);
+    } else {
+      switch (width / Half::kLanes) {
+        case 4:
+          return tiles<kPixel, 4>(t, pixels);
+        case 3:
+          return tiles<kPixel, 3>(t, pixels);
+        case 2:
+          return tiles<kPixel, 2>(t, pixels);
+        default:
+          return tiles<kPixel, 1>(t, pixels);
+      }
     }
   }
 
@@ -102,108 +100,204 @@ struct F32Gemm {
   }
 
  private:
-  using TileFunction = void (*)(const GemmTile&);
+  // Tiles of one panel width: as whole vectors if that can be, else as half ones (a whole and a half vector would leave
+  // pipes idle where, as on Zen 4, a whole one takes them twice). As many pixels as the registers have sums.
+  //
+  // A tile's stores, in a burst at its end, cost as much as three steps of depth. With deferred stores the results stay
+  // in registers and are stored during the first steps of the next tile: half as many pixels, but a tenth faster at
+  // small depths. Three vectors a pixel do not leave the registers for it.
+  template <int kHalves>
+  struct Shape {
+    using Unit = std::conditional_t<kHalves * Half::kLanes % kLanes == 0, Vec, Half>;
+    static constexpr int kUnits = kHalves * Half::kLanes / Unit::kLanes;
+    static constexpr bool kDefer = S::kDeferStores && kUnits <= 2;
+    static constexpr int kRows = S::kSums / kUnits / (kDefer ? 2 : 1);
+  };
 
-  template <int kPixel, size_t... kIndex>
-  static constexpr std::array<TileFunction, sizeof...(kIndex)> table(std::index_sequence<kIndex...>) {
-    return {{&tile_of<kPixel, static_cast<int>(kIndex / S::kTileRows + 1),
-                      static_cast<int>(kIndex % S::kTileRows + 1)>...}};
+  template <int kPixel, int kHalves>
+  static void tiles(GemmTile t, int32_t pixels) {
+    using Unit = typename Shape<kHalves>::Unit;
+    constexpr int kUnits = Shape<kHalves>::kUnits, kRows = Shape<kHalves>::kRows, kWidth = kUnits * Unit::kLanes;
+    constexpr bool kDefer = Shape<kHalves>::kDefer;
+    const int32_t count = std::max((pixels + kRows - 1) / kRows, 1);
+    t.prefetch = t.panel + static_cast<size_t>(t.depth + 1) * kWidth;
+    t.prefetch_step = static_cast<size_t>((kWidth + count - 1) / count);
+    if (t.channels == kWidth && pixels >= kRows && (!kDefer || std::min(t.depth, t.group) >= kRows)) {
+      const int32_t whole = pixels / kRows;
+      t.residual ? whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, true>(t, whole)
+                 : whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, false>(t, whole);
+      advance<kPixel>(t, whole * kRows, static_cast<size_t>(whole));
+      pixels -= whole * kRows;
+    }
+    static constexpr auto kTiles = part_tiles<kPixel, Unit, kUnits>(std::make_index_sequence<kRows>());
+    while (pixels > 0) {
+      const int32_t rows = std::min<int32_t>(pixels, kRows);
+      kTiles[static_cast<size_t>(rows - 1)](t);
+      advance<kPixel>(t, rows, 1);
+      pixels -= rows;
+    }
   }
 
-  template <int kPixel, int kHalves, int kRows>
-  static void tile_of(const GemmTile& t) {
-    constexpr int kWidth = kHalves * Half::kLanes;
-    constexpr int kWhole = (kWidth - 1) / kLanes;  // vectors before the last
-    using Last = std::conditional_t<kWidth - kWhole * kLanes == kLanes, Vec, Half>;
-    tile<kPixel, kWhole, Last, kRows>(t);
+  template <int kPixel>
+  static void advance(GemmTile& t, int32_t rows, size_t tiles) {
+    t.a += rows * kPixel;
+    t.out += rows;
+    if (t.residual) t.residual += rows;
+    t.prefetch += tiles * static_cast<size_t>(t.depth) * t.prefetch_step;
   }
 
-  template <int kPixel, int kWhole, class Last, int kRows>
-  static void tile(const GemmTile& t) {
-    constexpr int kWidth = kWhole * kLanes + Last::kLanes;
-    typename Vec::Reg first[kRows];  // used if kWhole == 1
-    typename Last::Reg last[kRows];
+  // `tiles` tiles of kRows pixels and all channels of the panel.
+  template <int kPixel, class Unit, int kUnits, int kRows, bool kDefer, bool kResidual>
+  static void whole_tiles(GemmTile t, int32_t tiles) {  // by value: its members stay in registers
+    using Reg = typename Unit::Reg;
+    constexpr int kWidth = kUnits * Unit::kLanes;
+    const Clamp<Unit> clamp(t.lo, t.hi);
+    Reg done[kRows][kUnits];
+    if constexpr (kDefer) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int u = 0; u < kUnits; ++u) done[r][u] = Unit::zero();
+      }
+    }
+    int32_t done_at = 0;  // the zeros go to the first tile's place, before its results
+    const float* ahead = t.prefetch;
+    for (int32_t at = 0; at < tiles * kRows; at += kRows) {
+      Reg sum[kRows][kUnits];
+      start<Unit, kUnits, kRows>(t, sum);
+      const float* w = t.panel + kWidth;
+      const float* group = t.a + at * kPixel;
+      const float* a = group;
+      if constexpr (kDefer) {
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
+          ++a, w += kWidth, ahead += t.prefetch_step;
+          store<Unit, kUnits, kResidual>(t, clamp, done_at + r, done[r]);
+        }
+      }
+      for (int32_t left = t.depth; left > 0; left -= t.group, group += t.group_stride, a = group) {
+        const float* end = group + std::min(left, t.group);
+        for (; a != end; ++a, w += kWidth, ahead += t.prefetch_step)
+          step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
+      }
+      if constexpr (kDefer) {
+        done_at = at;
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+          for (int u = 0; u < kUnits; ++u) done[r][u] = sum[r][u];
+        }
+      } else {
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) store<Unit, kUnits, kResidual>(t, clamp, at + r, sum[r]);
+      }
+    }
+    if constexpr (kDefer) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) store<Unit, kUnits, kResidual>(t, clamp, done_at + r, done[r]);
+    }
+  }
+
+  template <class Unit, int kUnits, int kRows>
+  static void start(const GemmTile& t, typename Unit::Reg (&sum)[kRows][kUnits]) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      if constexpr (kWhole == 1) first[r] = Vec::load(t.panel);
-      last[r] = Last::load(t.panel + kWhole * kLanes);
+#pragma GCC unroll 4
+      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::load(t.panel + u * Unit::kLanes);
     }
+  }
+
+  // One step of depth: sum[r][u] += a[r] * w[u].
+  template <int kPixel, class Unit, int kUnits, int kRows>
+  static void step(const float* a, const float* w, const float* ahead, typename Unit::Reg (&sum)[kRows][kUnits]) {
+    Unit::prefetch(ahead);
+    typename Unit::Reg weights[kUnits];
+#pragma GCC unroll 4
+    for (int u = 0; u < kUnits; ++u) weights[u] = Unit::load(w + u * Unit::kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const typename Unit::Reg x = Unit::broadcast(a[r * kPixel]);
+#pragma GCC unroll 4
+      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::fma(x, weights[u], sum[r][u]);
+    }
+  }
+
+  template <class Unit>
+  struct Clamp {
+    typename Unit::Reg lo, hi;
+    Clamp(float low, float high) : lo(Unit::broadcast(low)), hi(Unit::broadcast(high)) {}
+    typename Unit::Reg operator()(typename Unit::Reg x) const { return Unit::min(Unit::max(x, lo), hi); }
+  };
+
+  // Where unit u of a pixel's channels goes, from the pixel's first.
+  template <class Unit>
+  static size_t unit_offset(const GemmTile& t, int u) {
+    constexpr int kPerVector = kLanes / Unit::kLanes;
+    return static_cast<size_t>(u / kPerVector) * t.vector_stride + static_cast<size_t>(u % kPerVector) * Unit::kLanes;
+  }
+
+  template <class Unit, int kUnits, bool kResidual>
+  static void store(const GemmTile& t, const Clamp<Unit>& clamp, int32_t pixel,
+                    const typename Unit::Reg (&sum)[kUnits]) {
+    float* out = t.out[pixel] + t.out_offset;
+#pragma GCC unroll 4
+    for (int u = 0; u < kUnits; ++u) {
+      auto y = clamp(sum[u]);
+      if constexpr (kResidual) {
+        const float* skip = t.residual[pixel] + t.out_offset + u * Unit::kLanes;
+        y = Clamp<Unit>(t.residual_lo, t.residual_hi)(Unit::add(Unit::load(skip), y));
+      }
+      Unit::store(out + unit_offset<Unit>(t, u), y);
+    }
+  }
+
+  using TileFunction = void (*)(const GemmTile&);
+
+  template <int kPixel, class Unit, int kUnits, size_t... kIndex>
+  static constexpr std::array<TileFunction, sizeof...(kIndex)> part_tiles(std::index_sequence<kIndex...>) {
+    return {{&part_tile<kPixel, Unit, kUnits, static_cast<int>(kIndex + 1)>...}};
+  }
+
+  // A tile of any number of pixels, channels and depth: what whole_tiles leaves over.
+  template <int kPixel, class Unit, int kUnits, int kRows>
+  static void part_tile(const GemmTile& t) {
+    constexpr int kWidth = kUnits * Unit::kLanes;
+    typename Unit::Reg sum[kRows][kUnits];
+    start<Unit, kUnits, kRows>(t, sum);
     const float* w = t.panel + kWidth;
     const float* group = t.a;
     const float* ahead = t.prefetch;
     for (int32_t left = t.depth; left > 0; left -= t.group, group += t.group_stride) {
       const float* a = group;
       const float* end = a + std::min(left, t.group);
-      for (; a != end; ++a, w += kWidth) {
-        Vec::prefetch(ahead);
-        if constexpr (kWidth * sizeof(float) > 64) Vec::prefetch(ahead + 16);
-        ahead += t.prefetch_step;
-        typename Vec::Reg w0;
-        if constexpr (kWhole == 1) w0 = Vec::load(w);
-        const typename Last::Reg w1 = Last::load(w + kWhole * kLanes);
-#pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) {
-          const typename Vec::Reg x = Vec::broadcast(a[r * kPixel]);
-          if constexpr (kWhole == 1) first[r] = Vec::fma(x, w0, first[r]);
-          last[r] = Last::fma(Last::narrow(x), w1, last[r]);
-        }
+      for (; a != end; ++a, w += kWidth, ahead += t.prefetch_step) {
+        Unit::prefetch(ahead + 16);  // and step the line before: a single tile has the whole next panel to fetch
+        step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
       }
     }
-    const auto lo = Vec::broadcast(t.lo), hi = Vec::broadcast(t.hi);
-#pragma GCC unroll 16
+    float rows[kRows * kWidth];
     for (int r = 0; r < kRows; ++r) {
-      if constexpr (kWhole == 1) first[r] = Vec::min(Vec::max(first[r], lo), hi);
-      last[r] = Last::min(Last::max(last[r], Last::narrow(lo)), Last::narrow(hi));
+      for (int u = 0; u < kUnits; ++u) Unit::store(rows + r * kWidth + u * Unit::kLanes, sum[r][u]);
     }
-    const int32_t lanes = t.channels - kWhole * kLanes;  // of the last vector, at least 1
-    if (lanes != Last::kLanes) {
-      // Rare enough to be kept small: by way of memory.
-      float rows[kRows * kWidth];
-      for (int r = 0; r < kRows; ++r) {
-        if constexpr (kWhole == 1) Vec::store(rows + r * kWidth, first[r]);
-        Last::store(rows + r * kWidth + kWhole * kLanes, last[r]);
-      }
-      return finish_partial<kWhole, Last>(t, rows, kRows, lanes);
-    }
-    if (t.residual) {
-      const auto residual_lo = Vec::broadcast(t.residual_lo), residual_hi = Vec::broadcast(t.residual_hi);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const float* skip = t.residual[r] + t.out_offset;
-        if constexpr (kWhole == 1) {
-          first[r] = Vec::min(Vec::max(Vec::add(Vec::load(skip), first[r]), residual_lo), residual_hi);
-        }
-        last[r] = Last::add(Last::load(skip + kWhole * kLanes), last[r]);
-        last[r] = Last::min(Last::max(last[r], Last::narrow(residual_lo)), Last::narrow(residual_hi));
-      }
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      float* out = t.out[r] + t.out_offset;
-      if constexpr (kWhole == 1) Vec::store(out, first[r]);
-      Last::store(out + kWhole * t.vector_stride, last[r]);
-    }
+    finish<Unit, kUnits>(t, rows, kRows);
   }
 
-  // The end of a tile whose last vector has only `lanes` channels.
-  template <int kWhole, class Last>
-  static void finish_partial(const GemmTile& t, const float* in, int32_t rows, int32_t lanes) {
-    constexpr int32_t kWidth = kWhole * kLanes + Last::kLanes;
-    const auto lo = Vec::broadcast(t.residual_lo), hi = Vec::broadcast(t.residual_hi);
-    for (int32_t r = 0; r < rows; ++r, in += kWidth) {
+  template <class Unit, int kUnits>
+  static void finish(const GemmTile& t, const float* in, int32_t rows) {
+    const Clamp<Unit> clamp(t.lo, t.hi), residual_clamp(t.residual_lo, t.residual_hi);
+    for (int32_t r = 0; r < rows; ++r) {
       float* out = t.out[r] + t.out_offset;
       const float* skip = t.residual ? t.residual[r] + t.out_offset : nullptr;
-      if constexpr (kWhole == 1) {
-        auto x = Vec::load(in);
-        if (skip) x = Vec::min(Vec::max(Vec::add(Vec::load(skip), x), lo), hi);
-        Vec::store(out, x);
+      for (int u = 0; u < kUnits; ++u, in += Unit::kLanes) {
+        const int32_t lanes = std::min(t.channels - u * Unit::kLanes, Unit::kLanes);
+        auto y = clamp(Unit::load(in));
+        if (skip) {
+          y = Unit::add(Unit::load_first(skip + u * Unit::kLanes, lanes), y);
+          y = residual_clamp(y);
+        }
+        Unit::store_first(out + unit_offset<Unit>(t, u), y, lanes);
       }
-      auto x = Last::load(in + kWhole * kLanes);
-      if (skip) {
-        x = Last::add(Last::load_first(skip + kWhole * kLanes, lanes), x);
-        x = Last::min(Last::max(x, Last::narrow(lo)), Last::narrow(hi));
-      }
-      Last::store_first(out + kWhole * t.vector_stride, x, lanes);
     }
   }
 };

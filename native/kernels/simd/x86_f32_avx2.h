@@ -17,7 +17,13 @@ struct F32x8 {
   static void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
   static void store_first(float* p, Reg x, int n) { _mm256_maskstore_ps(p, first(n), x); }
   static Reg broadcast(float x) { return _mm256_set1_ps(x); }
-  static Reg narrow(Reg x) { return x; }
+  // The same value, in a register: g++ would rather load it again for each of its uses, and run out of load slots.
+  static Reg in_register(Reg x) {
+#if defined(__GNUC__)
+    __asm__("" : "+x"(x));
+#endif
+    return x;
+  }
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static Reg sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
@@ -45,8 +51,9 @@ struct F32x8 {
 
 struct Simd {
   using Vec = F32x8;
-  using Half = F32x8;                  // no half vectors: 8 channels are one vector
-  static constexpr int kTileRows = 6;  // with two vectors each: 12 accumulators of 16 registers
+  using Half = F32x8;               // no half vectors: 8 channels are one vector
+  static constexpr int kSums = 12;  // of a tile: 12 of 16 registers
+  static constexpr bool kDeferStores = false;
 };
 
 }  // namespace mobilenetv2::avx2

@@ -14,8 +14,16 @@ struct F32x8 {
   static Reg load_first(const float* p, int n) { return _mm256_maskz_loadu_ps(first(n), p); }
   static void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
   static void store_first(float* p, Reg x, int n) { _mm256_mask_storeu_ps(p, first(n), x); }
+  static void prefetch(const float* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
   static Reg broadcast(float x) { return _mm256_set1_ps(x); }
-  static Reg narrow(__m512 x) { return _mm512_castps512_ps256(x); }
+  // The same value, in a register: g++ would rather load it again for each of its uses, and run out of load slots.
+  static Reg in_register(Reg x) {
+#if defined(__GNUC__)
+    __asm__("" : "+v"(x));
+#endif
+    return x;
+  }
+  static Reg zero() { return _mm256_setzero_ps(); }
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static Reg min(Reg a, Reg b) { return _mm256_min_ps(a, b); }
   static Reg max(Reg a, Reg b) { return _mm256_max_ps(a, b); }
@@ -32,7 +40,13 @@ struct F32x16 {
   static void store(float* p, Reg x) { _mm512_storeu_ps(p, x); }
   static void store_first(float* p, Reg x, int n) { _mm512_mask_storeu_ps(p, first(n), x); }
   static Reg broadcast(float x) { return _mm512_set1_ps(x); }
-  static Reg narrow(Reg x) { return x; }
+  // The same value, in a register: g++ would rather load it again for each of its uses, and run out of load slots.
+  static Reg in_register(Reg x) {
+#if defined(__GNUC__)
+    __asm__("" : "+v"(x));
+#endif
+    return x;
+  }
   static Reg zero() { return _mm512_setzero_ps(); }
   static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   static Reg sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
@@ -53,7 +67,8 @@ struct F32x16 {
 struct Simd {
   using Vec = F32x16;
   using Half = F32x8;
-  static constexpr int kTileRows = 14;  // with two vectors each: 28 accumulators of 32 registers
+  static constexpr int kSums = 28;  // of a tile: 28 of 32 registers
+  static constexpr bool kDeferStores = true;
 };
 
 }  // namespace mobilenetv2::avx512
