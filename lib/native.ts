@@ -188,7 +188,13 @@ export interface NativeBinding {
     onRow: (op: number, layer: string, row: number, bytes: Uint8Array) => void,
   ): void;
   /** Crop, resize, normalise and quantise raw pixels into `output`, off the JavaScript thread. */
-  preprocess(plan: PreprocessPlan, pixels: Uint8Array, output: ArrayBufferView, threads: number): Promise<boolean>;
+  preprocess(
+    plan: PreprocessPlan,
+    pixels: Uint8Array,
+    output: ArrayBufferView,
+    threads: number,
+    isa: Isa,
+  ): Promise<boolean>;
 }
 
 const ALIGNMENT = 64;

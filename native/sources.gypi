@@ -13,6 +13,18 @@
   "native/kernels/pointwise/qu8_avx512vnni.cc",
   "native/kernels/pool/qu8_avx512vnni.cc",
   "native/kernels/classifier/qu8_avx512vnni.cc",
+  "native/kernels/stem/f32_avx512.cc",
+  "native/kernels/stem/f32_avx2.cc",
+  "native/kernels/inverted_residual/f32_avx512.cc",
+  "native/kernels/inverted_residual/f32_avx2.cc",
+  "native/kernels/pointwise/f32_avx512.cc",
+  "native/kernels/pointwise/f32_avx2.cc",
+  "native/kernels/pool/f32_avx512.cc",
+  "native/kernels/pool/f32_avx2.cc",
+  "native/kernels/classifier/f32_avx512.cc",
+  "native/kernels/classifier/f32_avx2.cc",
+  "native/kernels/softmax/f32_avx512.cc",
+  "native/kernels/softmax/f32_avx2.cc",
   "native/kernels/peak/peak.cc",
   "native/kernels/peak/avx2.cc",
   "native/kernels/peak/avxvnni.cc",
@@ -31,5 +43,7 @@
   "native/binding/peak.cc",
   "native/binding/preprocess.cc",
   "native/kernels/preprocess/checks.cc",
-  "native/kernels/preprocess/reference.cc"
+  "native/kernels/preprocess/reference.cc",
+  "native/kernels/preprocess/registry.cc",
+  "native/kernels/preprocess/avx2.cc"
 ]}}
