@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "kernels/reference_kernels.h"
+#include "kernels/x86_f32.h"
 #include "kernels/x86_qu8.h"
 
 namespace mobilenetv2 {
@@ -16,6 +17,18 @@ constexpr const Kernel* kKernels[] = {
     &pointwise_qu8__avx512vnni,
     &global_average_pool_qu8__avx512vnni,
     &dense_qu8__avx512vnni,
+    &stem_f32__avx512,
+    &stem_f32__avx2,
+    &inverted_residual_f32__avx512,
+    &inverted_residual_f32__avx2,
+    &pointwise_f32__avx512,
+    &pointwise_f32__avx2,
+    &global_average_pool_f32__avx512,
+    &global_average_pool_f32__avx2,
+    &dense_f32__avx512,
+    &dense_f32__avx2,
+    &softmax_f32__avx512,
+    &softmax_f32__avx2,
 #endif
     &stem_f32__scalar,
     &stem_qu8__scalar,
