@@ -24,6 +24,8 @@ export type ErrorCode =
   | 'IMAGE_TOO_LARGE'
   /** `sharp`, which decodes image files, could not be loaded. */
   | 'DECODER_UNAVAILABLE'
+  /** An optional package is not installed; the message has the command that installs it. */
+  | 'PACKAGE_MISSING'
   /** The native addon could not be loaded on this platform; the message says what was looked for. */
   | 'NATIVE_UNAVAILABLE'
   /** MOBILENETV2_ISA names an instruction set this CPU lacks, or none at all. */

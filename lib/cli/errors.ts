@@ -16,7 +16,7 @@ export const EXIT_CODES_HELP = `Exit codes:
   3  a file is missing, or an image cannot be decoded (the other images are still classified)
   4  the model or its labels cannot be used
   5  a named model could not be downloaded or is not the published one
-  6  the native addon or the image decoder does not work on this machine`;
+  6  the native addon, the image decoder or an optional package is missing or does not work here`;
 
 const EXIT_CODES: Record<ErrorCode, number> = {
   INVALID_ARGUMENT: EXIT_USAGE,
@@ -31,6 +31,7 @@ const EXIT_CODES: Record<ErrorCode, number> = {
   MODEL_DOWNLOAD_FAILED: EXIT_DOWNLOAD,
   MODEL_CHECKSUM_MISMATCH: EXIT_DOWNLOAD,
   DECODER_UNAVAILABLE: EXIT_PLATFORM,
+  PACKAGE_MISSING: EXIT_PLATFORM,
   NATIVE_UNAVAILABLE: EXIT_PLATFORM,
   ISA_UNAVAILABLE: EXIT_PLATFORM,
   MODEL_CLOSED: EXIT_INTERNAL,
