@@ -22,9 +22,9 @@ struct GemmTile {
   size_t group_stride = 0;
   int32_t depth = 0, group = 0;
   const float* panel = nullptr;  // bias [width], weights [depth][width]
-  // Weights used next, fetched meanwhile: as many bytes as a panel has, spread evenly over the steps of its tiles.
+  // What is read next, fetched meanwhile, evenly over the steps of all tiles. Null: the panel behind this one.
   const float* prefetch = nullptr;
-  size_t prefetch_step = 0;
+  size_t prefetch_floats = 0, prefetch_step = 0;  // the step follows from the other two
   // Vector v of pixel r goes to out[r] + out_offset + v * vector_stride; `channels` of the panel's width are stored.
   float* const* out = nullptr;
   size_t out_offset = 0, vector_stride = 0;
@@ -120,8 +120,12 @@ struct F32Gemm {
     constexpr int kUnits = Shape<kHalves>::kUnits, kRows = Shape<kHalves>::kRows, kWidth = kUnits * Unit::kLanes;
     constexpr bool kDefer = Shape<kHalves>::kDefer;
     const int32_t count = std::max((pixels + kRows - 1) / kRows, 1);
-    t.prefetch = t.panel + static_cast<size_t>(t.depth + 1) * kWidth;
-    t.prefetch_step = static_cast<size_t>((kWidth + count - 1) / count);
+    const size_t steps = static_cast<size_t>(t.depth) * count;
+    if (t.prefetch == nullptr) {
+      t.prefetch = t.panel + static_cast<size_t>(t.depth + 1) * kWidth;
+      t.prefetch_floats = static_cast<size_t>(t.depth) * kWidth;
+    }
+    t.prefetch_step = (t.prefetch_floats + steps - 1) / steps;
     if (t.channels == kWidth && pixels >= kRows && (!kDefer || std::min(t.depth, t.group) >= kRows)) {
       const int32_t whole = pixels / kRows;
       t.residual ? whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, true>(t, whole)
