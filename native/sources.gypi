@@ -45,5 +45,6 @@
   "native/kernels/preprocess/checks.cc",
   "native/kernels/preprocess/reference.cc",
   "native/kernels/preprocess/registry.cc",
-  "native/kernels/preprocess/avx2.cc"
+  "native/kernels/preprocess/avx2.cc",
+  "native/kernels/preprocess/avx512vnni.cc"
 ]}}

@@ -120,7 +120,10 @@ class TwoTaps {
   }
   static void store(__m128i v, uint8_t* to, size_t values) {
     const int32_t word = _mm_cvtsi128_si32(v);
-    std::memcpy(to, &word, values == 4 ? 4 : 3);
+    if (values == 4)
+      std::memcpy(to, &word, 4);
+    else
+      std::memcpy(to, &word, 3);
   }
 };
 

@@ -49,6 +49,7 @@ class PillowDriver {
   int32_t ring_rows_;
   size_t first_stride_, second_stride_, copy_stride_;
   size_t bytes_ = 0;
+  bool table_is_identity_ = false;  // the bytes are the quantised values, as with TensorFlow's uint8 files
   // Scratch. The first pass writes to a ring of rows (horizontal first), or to one strip of them.
   Span* spans_;
   uint8_t *column_weights_, *row_weights_;
@@ -93,6 +94,8 @@ class PillowDriver {
 
   template <int kChannels>
   void resize() {
+    table_is_identity_ = args_.out_u8 != nullptr;
+    for (int i = 0; i < 3 * 256 && table_is_identity_; ++i) table_is_identity_ = args_.table_u8[i] == (i & 255);
     const size_t column_bytes = static_cast<size_t>(column_taps_) * F::kWeightBytes;
     for (int32_t x = 0; x < args_.out_width; ++x) {
       spans_[x] = column_filter_.span(args_.window_x + x);
@@ -186,6 +189,8 @@ class PillowDriver {
   void store_row(int32_t y, const uint8_t* row) const {
     if (args_.out_f32)
       look_up<kColours>(args_.table_f32, row, args_.out_f32 + output_row(args_, y));
+    else if (kColours == 3 && table_is_identity_)
+      std::memcpy(args_.out_u8 + output_row(args_, y), row, static_cast<size_t>(args_.out_width) * 3);
     else
       look_up<kColours>(args_.table_u8, row, args_.out_u8 + output_row(args_, y));
   }

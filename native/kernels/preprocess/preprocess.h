@@ -66,7 +66,7 @@ struct PreprocessKernel {
 
 extern const PreprocessKernel preprocess__scalar;  // the reference: what every other one must equal
 #if defined(__x86_64__) || defined(_M_X64)
-extern const PreprocessKernel preprocess__avx2;
+extern const PreprocessKernel preprocess__avx512vnni, preprocess__avx2;
 #endif
 
 struct PreprocessKernelList {

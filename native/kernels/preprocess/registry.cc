@@ -8,6 +8,7 @@ namespace {
 // Best first.
 constexpr const PreprocessKernel* kKernels[] = {
 #if defined(__x86_64__) || defined(_M_X64)
+    &preprocess__avx512vnni,
     &preprocess__avx2,
 #endif
     &preprocess__scalar,
