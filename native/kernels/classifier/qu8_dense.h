@@ -17,7 +17,7 @@ class DenseRow {
   using Int = typename V::Int;
 
   static ProductPacking<V> packing(const Op& op) {
-    return ProductPacking<V>(op.dense.conv, plain_k(op.dense.conv.in_channels));
+    return ProductPacking<V>(op.dense.conv, plain_k(op.dense.conv.in_channels), true);
   }
   static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
   static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }
@@ -36,31 +36,36 @@ class DenseRow {
     for (int32_t p = 0; p < panel_count<V>(conv.out_channels);
          ++p, panel += ProductPacking<V>::full_panel_bytes(product.k)) {
       uint8_t* out = args.output.row(0) + p * kPanel<V>;
-      const int32_t left = conv.out_channels - p * kPanel<V>;
-      if (left <= V::kWords) {
-        run_panel<1>(args, panel, product, left, out);
-      } else {
-        run_panel<2>(args, panel, product, std::min(left, kPanel<V>), out);
+      const int32_t n = std::min(conv.out_channels - p * kPanel<V>, kPanel<V>);
+      switch (panel_shape<V>(conv.out_channels, p, true)) {
+        case kOne:
+          run_panel<kOne>(args, panel, product, n, out);
+          break;
+        case kTwo:
+          run_panel<kTwo>(args, panel, product, n, out);
+          break;
+        case kOneAndHalf:
+          if constexpr (V::kHasHalf) run_panel<kOneAndHalf>(args, panel, product, n, out);
       }
     }
   }
 
-  template <int NV>
+  template <Shape kShape>
   static void run_panel(const StageArgs& args, const uint8_t* panel, const ProductArgs& product, int32_t n,
                         uint8_t* out) {
     const Dense& dense = args.op->dense;
-    typename Product<V, 1, 1, NV>::Words words;
-    Product<V, 1, 1, NV>::accumulate(args.scratch, panel, product, words);
+    typename Product<V, 1, 1, kShape>::Words words;
+    Product<V, 1, 1, kShape>::accumulate(args.scratch, panel, product, words);
     if (!dense.single_rounding) {
-      RowProduct<V, 1, 1>::template finish<NV>(words, panel, product, {{out, out}, n}, 0, n);
+      RowProduct<V, 1, 1>::template finish<kShape>(words, panel, product, {{out, out}, n}, 0);
       return;
     }
-    alignas(64) int32_t accumulators[NV][V::kWords];
-    for (int v = 0; v < NV; ++v) V::store(accumulators[v], words[0][0][v]);
-    for (int v = 0; v < NV; ++v) {
+    alignas(64) int32_t accumulators[V::kWords];
+    for (int v = 0; v < vectors_of(kShape); ++v) {
+      V::store(accumulators, words[0][0][v]);
       for (int w = 0; w < V::kWords; ++w) {
-        const int o = word_channel(NV, v, w);
-        if (o < n) out[o] = round_once(accumulators[v][w], dense);
+        const int o = word_channel<V>(kShape, v, w);
+        if (o < n) out[o] = round_once(accumulators[w], dense);
       }
     }
   }

@@ -47,10 +47,10 @@ class Block {
   };
 
   static ProductPacking<V> expand_packing(const Op& op) {
-    return ProductPacking<V>(op.expand, plain_k(op.expand.in_channels));
+    return ProductPacking<V>(op.expand, plain_k(op.expand.in_channels), false);
   }
   static ProductPacking<V> project_packing(const Op& op) {
-    return ProductPacking<V>(op.project, depthwise_k<V>(op.project.in_channels));
+    return ProductPacking<V>(op.project, depthwise_k<V>(op.project.in_channels), true);
   }
 
   static Header header(const Op& op) {
@@ -66,8 +66,12 @@ class Block {
   // row y then reads four rows, of pairs first_row(y) / 2 and the next, from first_row(y) on. So each output row at
   // stride 2 completes exactly one pair, and at stride 1 each two rows do.
   struct Plan {
-    int32_t stride, before, columns, panels, strip_rows, pairs;
-    size_t panel_bytes, pair_bytes, tile_bytes;
+    // Bytes of A tiles made before they are projected: constants are loaded once for a group, which stays in the
+    // first-level cache.
+    static constexpr size_t kGroupBytes = 9 << 10;
+
+    int32_t stride, before, columns, panels, strip_rows, pairs, line, group;
+    size_t panel_bytes, pair_bytes, tile_bytes, tiles_bytes;
     bool split_columns;  // a tile's two rows are two halves of one output row
 
     Plan(const Op& op, const StageShape& s) {
@@ -80,16 +84,19 @@ class Block {
       pairs = stride == 2 ? strip_rows + 1 : strip_rows / 2 + 1;
       panel_bytes = static_cast<size_t>(columns) * kVectorBytes<V>;
       pair_bytes = panels * panel_bytes;
-      const size_t tiles = Split(s.in_width, V::kTileCols).parts;
+      line = split_columns ? (s.out_width + 1) / 2 : s.out_width;
       tile_bytes = ATile<V>::bytes(depthwise_k<V>(op.project.in_channels));
+      group = std::clamp(static_cast<int32_t>(kGroupBytes / tile_bytes), 1, Split(line, V::kTileCols).parts);
+      tiles_bytes = group * tile_bytes;
       if (op.has_expand) {
-        tile_bytes = std::max(tile_bytes, tiles * ATile<V>::bytes(plain_k(op.expand.in_channels)));
+        const size_t tiles = Split(s.in_width, V::kTileCols).parts;
+        tiles_bytes = std::max(tiles_bytes, tiles * ATile<V>::bytes(plain_k(op.expand.in_channels)));
       }
-      tile_bytes = align_up(tile_bytes);
+      tiles_bytes = align_up(tiles_bytes);
     }
 
     int32_t first_row(int32_t y) const { return stride * y + (stride == 2 ? 1 : 0); }
-    size_t scratch_bytes() const { return tile_bytes + pairs * pair_bytes; }
+    size_t scratch_bytes() const { return tiles_bytes + pairs * pair_bytes; }
   };
 
   explicit Block(StageArgs& args)
@@ -99,7 +106,7 @@ class Block {
         plan_(op_, args.shape),
         header_(*reinterpret_cast<const Header*>(args.packed)),
         a_(args.scratch),
-        pairs_(args.scratch + plan_.tile_bytes),
+        pairs_(args.scratch + plan_.tiles_bytes),
         project_k_(depthwise_k<V>(op_.project.in_channels)),
         project_(product_args<V>(op_.project, project_k_, args.packed + header_.project)) {}
 
@@ -167,19 +174,31 @@ class Block {
     }
   }
 
-  // Output row y (and the next): depthwise and projection, tile by tile.
+  // Output row y (and the next): depthwise and projection, a group of tiles at a time.
   void make_rows(int32_t y, int rows) {
-    const Split tiles(shape_.out_width, V::kTileCols * (plan_.split_columns ? 2 : 1));
-    for (int32_t t = 0; t < tiles.parts; ++t) {
-      const int32_t x = tiles.begin(t), count = tiles.count(t);
-      if (plan_.split_columns) {
-        // Halves of equal length, which may overlap by a column.
-        const int32_t columns = (count + 1) / 2;
-        make_tile(2, columns, y, x, y, x + count - columns);
-      } else {
-        make_tile(rows, count, y, x, y + rows - 1, x);
+    // A tile's two rows: two rows of the image, or the two halves of one, which may overlap by a column.
+    const int32_t x1 = plan_.split_columns ? shape_.out_width - plan_.line : 0;
+    const int32_t y1 = plan_.split_columns ? y : y + rows - 1;
+    const int tile_rows = plan_.split_columns ? 2 : rows;
+    const Split tiles(plan_.line, V::kTileCols);
+    const RowTarget<V> row{{pixel(y, 0), pixel(y1, x1)}, shape_.out_channels};
+    for (int32_t t = 0, end; t < tiles.parts; t = end) {
+      end = std::min(t + plan_.group, tiles.parts);
+      depthwise(tile_rows, tiles, t, end, source(y, tiles.begin(t)), source(y1, x1 + tiles.begin(t)));
+      const uint8_t* panel = args_.packed + header_.project;
+      for (int32_t p = 0; p < panel_count<V>(shape_.out_channels); ++p) {
+        for (int32_t i = t; i < end; ++i) {
+          RowTarget<V> to = row;
+          for (uint8_t*& at : to.row) at += static_cast<size_t>(tiles.begin(i)) * to.channels;
+          row_tile<V>(tile_rows, tiles.count(i))(a_ + (i - t) * plan_.tile_bytes, panel, project_, to, p);
+        }
+        panel += ProductPacking<V>::full_panel_bytes(project_k_);
       }
     }
+  }
+
+  uint8_t* pixel(int32_t y, int32_t x) const {
+    return args_.output.row(y) + static_cast<size_t>(x) * shape_.out_channels;
   }
 
   DepthwiseSource source(int32_t y, int32_t x) const {
@@ -188,39 +207,27 @@ class Block {
     return {pair(row / 2) + at, pair(row / 2 + 1) + at, row % 2};
   }
 
-  void make_tile(int rows, int32_t columns, int32_t y0, int32_t x0, int32_t y1, int32_t x1) {
-    const Conv& conv = op_.depthwise;
-    DepthwiseArgs d{
-        {source(y0, x0), source(y1, x1)}, columns, conv.output_zero_point, conv.min_q, conv.max_q, is_positive(conv)};
-    const uint8_t* panel = args_.packed + header_.depthwise;
-    const size_t panel_stride =
-        DepthwisePacking<V>::panel_bytes(reinterpret_cast<const PanelHeader*>(panel)->extra_first);
-    uint8_t* a = a_;
-    for (int32_t p = 0; p < plan_.panels; ++p, panel += panel_stride, a += ATile<V>::kBlockBytes) {
-      depthwise(rows, panel_vectors<V>(conv.out_channels, p), d, panel, a);
-      for (DepthwiseSource& s : d.source) {
-        s.old_pair += plan_.panel_bytes;
-        s.new_pair += plan_.panel_bytes;
-      }
-    }
-    const int32_t channels = shape_.out_channels;
-    const RowTarget<V> to{{args_.output.row(y0) + static_cast<size_t>(x0) * channels,
-                           args_.output.row(y1) + static_cast<size_t>(x1) * channels},
-                          channels};
-    const auto tile = row_tile<V>(rows, columns);
-    panel = args_.packed + header_.project;
-    for (int32_t p = 0; p < panel_count<V>(channels); ++p, panel += ProductPacking<V>::full_panel_bytes(project_k_)) {
-      tile(a_, panel, project_, to, p);
-    }
-  }
-
-  void depthwise(int rows, int vectors, const DepthwiseArgs& d, const uint8_t* panel, uint8_t* a) const {
+  // Tiles [begin, end) of a line into A tiles.
+  void depthwise(int rows, const Split& tiles, int32_t begin, int32_t end, DepthwiseSource row0, DepthwiseSource row1) {
     using Run = void (*)(const DepthwiseArgs&, const uint8_t*, uint8_t*);
     static constexpr Run kRuns[2][2][2] = {{{Depthwise<V, 1, 1, 1>::run, Depthwise<V, 1, 1, 2>::run},
                                             {Depthwise<V, 1, 2, 1>::run, Depthwise<V, 1, 2, 2>::run}},
                                            {{Depthwise<V, 2, 1, 1>::run, Depthwise<V, 2, 1, 2>::run},
                                             {Depthwise<V, 2, 2, 1>::run, Depthwise<V, 2, 2, 2>::run}}};
-    kRuns[plan_.stride - 1][rows - 1][vectors - 1](d, panel, a);
+    const Conv& conv = op_.depthwise;
+    DepthwiseArgs args{
+        {row0, row1},     tiles, begin, end, plan_.tile_bytes, conv.output_zero_point, conv.min_q, conv.max_q,
+        is_positive(conv)};
+    const uint8_t* panel = args_.packed + header_.depthwise;
+    const size_t stride = DepthwisePacking<V>::panel_bytes(reinterpret_cast<const PanelHeader*>(panel)->extra_first);
+    for (int32_t p = 0; p < plan_.panels; ++p, panel += stride) {
+      const int vectors = vectors_of(panel_shape<V>(conv.out_channels, p, false));
+      kRuns[plan_.stride - 1][rows - 1][vectors - 1](args, panel, a_ + p * ATile<V>::kBlockBytes);
+      for (DepthwiseSource& s : args.source) {
+        s.old_pair += plan_.panel_bytes;
+        s.new_pair += plan_.panel_bytes;
+      }
+    }
   }
 
   StageArgs& args_;

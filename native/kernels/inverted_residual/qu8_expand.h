@@ -9,19 +9,19 @@ namespace mobilenetv2::qu8 {
 template <class V, int R, int C>
 struct ExpandProduct {
   // One panel of a tile into the row pairs at `pairs`; with R = 1 only into row `row` of each pair.
-  static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, int vectors, uint8_t* pairs,
+  static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, Shape shape, uint8_t* pairs,
                   int row) {
-    if (vectors == 1) {
-      store<1>(a, panel, args, pairs, row);
+    if (shape == kOne) {
+      store<kOne>(a, panel, args, pairs, row);
     } else {
-      store<2>(a, panel, args, pairs, row);
+      store<kTwo>(a, panel, args, pairs, row);
     }
   }
 
-  template <int NV>
+  template <Shape kShape>
   [[gnu::always_inline]] static void store(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
                                            uint8_t* pairs, int row) {
-    using P = Product<V, R, C, NV>;
+    using P = Product<V, R, C, kShape>;
     typename P::Words words;
     P::accumulate(a, panel, args, words);
     P::requantize(panel, args, words);
@@ -35,7 +35,7 @@ struct ExpandProduct {
 };
 
 template <class V>
-using ExpandTile = void (*)(const uint8_t*, const uint8_t*, const ProductArgs&, int, uint8_t*, int);
+using ExpandTile = void (*)(const uint8_t*, const uint8_t*, const ProductArgs&, Shape, uint8_t*, int);
 
 template <class V, int... C>
 ExpandTile<V> expand_tile(int rows, int columns, std::integer_sequence<int, C...>) {
@@ -57,10 +57,10 @@ void expand_rows(const Conv& conv, const uint8_t* packed, const uint8_t* row0, c
     fill_a_tile<V>(row0 + at, row1 + at, conv.in_channels, tiles.count(t), a + t * tile_bytes);
   }
   for (int32_t p = 0; p < panel_count<V>(conv.out_channels); ++p) {
-    const int vectors = panel_vectors<V>(conv.out_channels, p);
+    const Shape shape = panel_shape<V>(conv.out_channels, p, false);
     for (int32_t t = 0; t < tiles.parts; ++t) {
       const auto tile = expand_tile<V>(rows, tiles.count(t), std::make_integer_sequence<int, V::kTileCols>());
-      tile(a + t * tile_bytes, packed + p * ProductPacking<V>::full_panel_bytes(args.k), args, vectors,
+      tile(a + t * tile_bytes, packed + p * ProductPacking<V>::full_panel_bytes(args.k), args, shape,
            pairs + p * panel_bytes + static_cast<size_t>(tiles.begin(t)) * kVectorBytes<V>, row);
     }
   }
@@ -72,7 +72,7 @@ void pair_rows(int32_t channels, const uint8_t* row0, const uint8_t* row1, int r
                size_t panel_bytes, int row) {
   for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
     const int n = std::min(channels - p * kPanel<V>, kPanel<V>);
-    const bool half = panel_vectors<V>(channels, p) == 1;
+    const bool half = panel_shape<V>(channels, p, false) == kOne;
     uint8_t* to = pairs + p * panel_bytes;
     size_t at = p * kPanel<V>;
     for (int32_t x = 0; x < width; ++x, at += channels, to += kVectorBytes<V>) {

@@ -31,17 +31,17 @@ class DepthwisePacking {
     const int all_parts = parts();
     for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
       uint8_t* panel = packed + p * panel_bytes(all_parts);
-      pack_constants<V>(conv_, p, panel, [&](int32_t c) {
+      pack_constants<V>(conv_, p, panel_shape<V>(channels, p, false), panel, [&](int32_t c) {
         return channel_range(conv_, c, [&](const auto& visit) {
           for (int32_t tap = 0; tap < 9; ++tap) visit(conv_.weight(int64_t{tap} * channels + c));
         });
       });
       auto* header = reinterpret_cast<PanelHeader*>(panel);
       header->extra_first = all_parts;
-      const int vectors = panel_vectors<V>(channels, p);
-      for (int v = 0; v < vectors; ++v) {
+      const Shape shape = panel_shape<V>(channels, p, false);
+      for (int v = 0; v < vectors_of(shape); ++v) {
         for (int w = 0; w < V::kWords; ++w) {
-          const int32_t c = p * kPanel<V> + word_channel(vectors, v, w);
+          const int32_t c = p * kPanel<V> + word_channel<V>(shape, v, w);
           if (c >= channels) continue;
           for (int32_t tap = 0; tap < 9; ++tap) {
             const int32_t weight = conv_.weight(int64_t{tap} * channels + c);
@@ -83,17 +83,20 @@ class DepthwisePacking {
   const Conv& conv_;
 };
 
-// Where one row of a tile comes from: the two row pairs at the tile's first input column, and which of the four rows
-// its first tap reads.
+// Where one row of the tiles comes from: the two row pairs at the first tile's first input column, and which of the
+// four rows its first tap reads.
 struct DepthwiseSource {
   const uint8_t* old_pair;
   const uint8_t* new_pair;
   int first;
 };
 
+// Tiles [tile_begin, tile_end) of a line, tile_bytes apart in A, from one panel of the sources on.
 struct DepthwiseArgs {
-  DepthwiseSource source[2];
-  int32_t columns;
+  DepthwiseSource source[2];  // of the tiles' two rows
+  Split tiles;
+  int32_t tile_begin, tile_end;
+  size_t tile_bytes;
   int32_t zero_point, min_q, max_q;
   bool positive;
 };
@@ -124,7 +127,8 @@ struct Depthwise {
     if (header->is_fast() && args.positive) {
       header->extra_steps ? columns<Form::fast, true>(args, panel, a) : columns<Form::fast, false>(args, panel, a);
     } else if (can_shift) {
-      header->extra_steps ? columns<Form::shifted, true>(args, panel, a) : columns<Form::shifted, false>(args, panel, a);
+      header->extra_steps ? columns<Form::shifted, true>(args, panel, a)
+                          : columns<Form::shifted, false>(args, panel, a);
     } else {
       columns<Form::full, true>(args, panel, a);
     }
@@ -162,7 +166,14 @@ struct Depthwise {
       }
     }
     size_t at = (S == 1 ? 2 : 1) * kVectorBytes<V>;
-    for (int32_t c = 0; c < args.columns; ++c, a += V::kColBytes, at += S * kVectorBytes<V>) {
+    uint8_t* tile = a;
+    int32_t t = args.tile_begin, left = args.tiles.count(t);
+    for (;; a += V::kColBytes, at += S * kVectorBytes<V>) {
+      if (left-- == 0) {
+        if (++t == args.tile_end) return;
+        left = args.tiles.count(t) - 1;
+        a = tile += args.tile_bytes;
+      }
       Int y[R][NV];
       for (int s = 0; s < kSources; ++s) {
         for (int v = 0; v < NV; ++v) {

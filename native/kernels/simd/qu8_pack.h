@@ -39,15 +39,29 @@ int32_t panel_count(int32_t channels) {
   return (channels + kPanel<V> - 1) / kPanel<V>;
 }
 
-// Vectors of panel p: 2, or 1 when the last panel has no more channels than that.
+// How the channels of a panel lie in its vectors. one: in a single vector, in order. two: a lane's eight channels are
+// its four words of the first vector and its four of the second, so that packing words to bytes leaves them in order.
+// one_and_half (17 ... 24 channels, where half vectors cost half): the same in the first half, then the first vector's.
+enum Shape { kOne = 1, kTwo = 2, kOneAndHalf = 3 };
+
+constexpr int vectors_of(Shape shape) { return shape == kOne ? 1 : 2; }
+
+// The shape of panel p. Row pairs and A tiles know no half vectors.
 template <class V>
-int panel_vectors(int32_t channels, int32_t p) {
-  return channels - p * kPanel<V> <= V::kWords ? 1 : 2;
+Shape panel_shape(int32_t channels, int32_t p, bool may_halve) {
+  const int32_t left = channels - p * kPanel<V>;
+  if (left <= V::kWords) return kOne;
+  return may_halve && V::kHasHalf && left <= V::kWords * 3 / 2 ? kOneAndHalf : kTwo;
 }
 
-// The channel in word w of vector v, counted from the panel's first: with two vectors a lane's eight channels are its
-// four words of the first and its four of the second, so that packing words to bytes leaves them in order.
-constexpr int word_channel(int vectors, int v, int w) { return vectors == 1 ? w : 8 * (w / 4) + 4 * v + w % 4; }
+// The channel in word w of vector v, counted from the panel's first; kPanel or more when the word has none.
+template <class V>
+constexpr int word_channel(Shape shape, int v, int w) {
+  const int lane = w / 4, i = w % 4;
+  if (shape == kOne) return w;
+  if (shape == kTwo || lane < V::kLanes / 2) return 8 * lane + 4 * v + i;
+  return v == 1 ? kPanel<V> : V::kWords / 2 + 4 * lane + i;
+}
 
 // w as a sum of s8: the clipped weight, and what is left of it for further steps.
 template <class V>
@@ -87,17 +101,17 @@ ChannelRange channel_range(const Conv& conv, int32_t o, const Weights& weights) 
 
 // Header and constants of panel p. `range(o)` gives a channel's ChannelRange.
 template <class V, class Range>
-void pack_constants(const Conv& conv, int32_t p, uint8_t* panel, const Range& range) {
+void pack_constants(const Conv& conv, int32_t p, Shape shape, uint8_t* panel, const Range& range) {
   using R = Requantize<V>;
   auto* header = reinterpret_cast<PanelHeader*>(panel);
-  const int vectors = panel_vectors<V>(conv.out_channels, p);
-  for (int v = 0; v < vectors; ++v) {
+  for (int v = 0; v < vectors_of(shape); ++v) {
     ChannelVector<V> channels;
     const auto row = [&](typename R::Row r) { return const_cast<uint8_t*>(R::vector(panel, r, v)); };
     auto* bias = reinterpret_cast<int32_t*>(row(R::kBias));
     for (int w = 0; w < V::kWords; ++w) {
-      const int32_t o = p * kPanel<V> + word_channel(vectors, v, w);
-      if (o >= conv.out_channels) continue;
+      const int channel = word_channel<V>(shape, v, w);
+      const int32_t o = p * kPanel<V> + channel;
+      if (channel >= kPanel<V> || o >= conv.out_channels) continue;
       const ChannelRange r = range(o);
       bias[w] = r.bias;
       channels.low[w] = r.low;
@@ -127,7 +141,8 @@ template <class V>
 class ProductPacking {
  public:
   using Order = int32_t (*)(int32_t);
-  ProductPacking(const Conv& conv, KShape k, Order order = plain) : conv_(conv), k_(k), order_(order) {}
+  ProductPacking(const Conv& conv, KShape k, bool may_halve, Order order = plain)
+      : conv_(conv), k_(k), may_halve_(may_halve), order_(order) {}
 
   static int32_t plain(int32_t i) { return i; }
 
@@ -138,15 +153,14 @@ class ProductPacking {
     int32_t extra_first = 0;
     for (int32_t p = 0; p < panel_count<V>(conv_.out_channels); ++p) {
       uint8_t* panel = packed + p * full_panel_bytes(k_);
-      pack_constants<V>(conv_, p, panel, [&](int32_t o) {
+      pack_constants<V>(conv_, p, shape(p), panel, [&](int32_t o) {
         return channel_range(conv_, o, [&](const auto& visit) {
           for (int32_t i = 0; i < per_channel(); ++i) visit(weight(o, i));
         });
       });
       auto* header = reinterpret_cast<PanelHeader*>(panel);
       header->extra_first = extra_first;
-      for (int32_t s = 0; s < steps(k_); ++s)
-        pack_step(p, s, 0, weights(panel, s, panel_vectors<V>(conv_.out_channels, p)));
+      for (int32_t s = 0; s < steps(k_); ++s) pack_step(p, s, 0, weights(panel, s, vectors_of(shape(p))));
       for_each_extra(p, [&](int32_t step, int part) {
         uint8_t* extra = packed + extra_offset() + extra_first++ * kExtraBytes;
         const int32_t offset = a_offset(k_, step);
@@ -179,6 +193,7 @@ class ProductPacking {
   }
 
  private:
+  Shape shape(int32_t p) const { return panel_shape<V>(conv_.out_channels, p, may_halve_); }
   int32_t per_channel() const { return conv_.kernel * conv_.kernel * conv_.in_channels; }
   int32_t weight(int32_t o, int32_t i) const { return conv_.weight(int64_t{o} * per_channel() + i); }
 
@@ -189,14 +204,15 @@ class ProductPacking {
   // Calls visit(w, v, word, i) for the weights of a step.
   template <class Visit>
   void for_each_weight(int32_t p, int32_t step, const Visit& visit) const {
-    const int vectors = panel_vectors<V>(conv_.out_channels, p);
+    const Shape panel = shape(p);
     for (int i = 0; i < V::kGroup; ++i) {
       const int32_t from = order_(step * V::kGroup + i);
       if (from >= per_channel()) continue;
-      for (int v = 0; v < vectors; ++v) {
+      for (int v = 0; v < vectors_of(panel); ++v) {
         for (int w = 0; w < V::kWords; ++w) {
-          const int32_t o = p * kPanel<V> + word_channel(vectors, v, w);
-          if (o < conv_.out_channels) visit(weight(o, from), v, w, i);
+          const int channel = word_channel<V>(panel, v, w);
+          const int32_t o = p * kPanel<V> + channel;
+          if (channel < kPanel<V> && o < conv_.out_channels) visit(weight(o, from), v, w, i);
         }
       }
     }
@@ -228,6 +244,7 @@ class ProductPacking {
 
   const Conv& conv_;
   const KShape k_;
+  const bool may_halve_;
   const Order order_;
 };
 

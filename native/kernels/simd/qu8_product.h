@@ -62,8 +62,9 @@ template <class V>
   }
 }
 
-template <class V, int R, int C, int NV>
+template <class V, int R, int C, Shape kShape>
 struct Product {
+  static constexpr int NV = vectors_of(kShape);
   using Int = typename V::Int;
   using Q = Requantize<V>;
   using A = ATile<V>;
@@ -79,7 +80,10 @@ struct Product {
       for (int c = 0; c < C; ++c) {
         const Int pixel = V::broadcast(a + c * V::kColBytes + r * A::kRowBytes);
 #pragma GCC unroll 2
-        for (int v = 0; v < NV; ++v) acc[r][c][v] = V::dot(acc[r][c][v], pixel, weights[v]);
+        for (int v = 0; v < NV; ++v) {
+          const bool half = kShape == kOneAndHalf && v == 1;
+          acc[r][c][v] = half ? V::dot_half(acc[r][c][v], pixel, weights[v]) : V::dot(acc[r][c][v], pixel, weights[v]);
+        }
       }
     }
   }
@@ -169,36 +173,39 @@ template <class V, int R, int C>
 struct RowProduct {
   // One panel: product, requantisation, store.
   static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, const RowTarget<V>& to, int32_t p) {
-    const int32_t left = to.channels - p * kPanel<V>;
-    if (left <= V::kWords) {
-      store<1>(a, panel, args, to, p, left);
-    } else {
-      store<2>(a, panel, args, to, p, left);
+    switch (panel_shape<V>(to.channels, p, true)) {
+      case kOne:
+        return store<kOne>(a, panel, args, to, p);
+      case kTwo:
+        return store<kTwo>(a, panel, args, to, p);
+      case kOneAndHalf:
+        if constexpr (V::kHasHalf) store<kOneAndHalf>(a, panel, args, to, p);
     }
   }
 
-  template <int NV>
+  template <Shape kShape>
   [[gnu::always_inline]] static void store(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
-                                           const RowTarget<V>& to, int32_t p, int32_t left) {
-    using P = Product<V, R, C, NV>;
-    typename P::Words words;
-    P::accumulate(a, panel, args, words);
-    finish<NV>(words, panel, args, to, p, left);
+                                           const RowTarget<V>& to, int32_t p) {
+    typename Product<V, R, C, kShape>::Words words;
+    Product<V, R, C, kShape>::accumulate(a, panel, args, words);
+    finish<kShape>(words, panel, args, to, p);
   }
 
-  template <int NV>
-  [[gnu::always_inline]] static void finish(typename Product<V, R, C, NV>::Words& words, const uint8_t* panel,
-                                            const ProductArgs& args, const RowTarget<V>& to, int32_t p, int32_t left) {
-    using P = Product<V, R, C, NV>;
+  template <Shape kShape>
+  [[gnu::always_inline]] static void finish(typename Product<V, R, C, kShape>::Words& words, const uint8_t* panel,
+                                            const ProductArgs& args, const RowTarget<V>& to, int32_t p) {
+    using P = Product<V, R, C, kShape>;
     P::requantize(panel, args, words);
     const auto low = V::set8(args.min_q), high = V::set8(args.max_q);
-    const int n = left < kPanel<V> ? left : kPanel<V>;
+    const int n = std::min(to.channels - p * kPanel<V>, kPanel<V>);
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       uint8_t* row0 = to.row[0] + c * to.channels + p * kPanel<V>;
       uint8_t* row1 = to.row[R - 1] + c * to.channels + p * kPanel<V>;
-      if (NV == 2) {
+      if constexpr (kShape == kTwo) {
         V::store_rows(P::column(words, c, low, high), row0, row1, n);
+      } else if constexpr (kShape == kOneAndHalf) {
+        V::store_three_quarter_rows(P::column(words, c, low, high), row0, row1, n);
       } else {
         const auto rows = V::pack16(words[0][c][0], words[R - 1][c][0]);
         V::store_half_rows(V::clamp8(V::pack8(rows, rows), low, high), row0, row1, n);

@@ -14,9 +14,10 @@ struct Qu8 {
   using Int = __m512i;
   using Float = __m512;
   static constexpr int kLanes = 4, kWords = 16;
-  static constexpr int kGroup = 4;       // channels (bytes) one multiply-accumulate sums into a word
-  static constexpr int kTileCols = 7;    // 2 x 7 pixels x 2 vectors = 28 accumulators
-  static constexpr int kColBytes = 64;   // one column of an A tile: two rows of a panel's channels
+  static constexpr int kGroup = 4;             // channels (bytes) one multiply-accumulate sums into a word
+  static constexpr int kTileCols = 7;          // 2 x 7 pixels x 2 vectors = 28 accumulators
+  static constexpr int kColBytes = 64;         // one column of an A tile: two rows of a panel's channels
+  static constexpr bool kHasHalf = true;       // 256 bits cost half of 512
   static constexpr bool kWideWeights = false;  // weights are s8
 
   static Int load(const void* p) { return _mm512_load_si512(p); }
@@ -37,6 +38,12 @@ struct Qu8 {
     return _mm512_set1_epi32(x);
   }
   static Int dot(Int acc, Int a, Int weights) { return _mm512_dpbusd_epi32(acc, a, weights); }
+
+  // The same in the first half of the words only.
+  static Int dot_half(Int acc, Int a, Int weights) {
+    return _mm512_castsi256_si512(
+        _mm256_dpbusd_epi32(_mm512_castsi512_si256(acc), _mm512_castsi512_si256(a), _mm512_castsi512_si256(weights)));
+  }
 
   static Int add(Int a, Int b) { return _mm512_add_epi32(a, b); }
   static Int sub(Int a, Int b) { return _mm512_sub_epi32(a, b); }
@@ -68,7 +75,8 @@ struct Qu8 {
     return as_float(_mm512_ternarylogic_epi32(x, set(INT32_MIN), as_int(magnitude), 0xea));
   }
 
-  // (a * b + round) >> 31 per word, where that fits 32 bits; b and the 64-bit roundings separately for even and odd words.
+  // (a * b + round) >> 31 per word, where that fits 32 bits; b and the 64-bit roundings separately for even and odd
+  // words.
   static Int high_multiply(Int a, Int b, Int odd_b, Int round_even, Int round_odd) {
     const Int even = _mm512_add_epi64(_mm512_mul_epi32(a, b), round_even);
     const Int odd = _mm512_add_epi64(_mm512_mul_epi32(odd_words(a), odd_b), round_odd);
@@ -85,8 +93,8 @@ struct Qu8 {
 
   // Lanes of [8 bytes of row 0][8 bytes of row 1] to lanes of 8 pairs (row 0, row 1).
   static Int interleave(Int x) {
-    return _mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(
-                                      _mm_setr_epi8(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)));
+    return _mm512_shuffle_epi8(
+        x, _mm512_broadcast_i32x4(_mm_setr_epi8(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)));
   }
   // Replaces one byte of each pair (row 0 or 1) of `old`.
   static Int merge_row(Int old, Int x, int row) {
@@ -130,21 +138,30 @@ struct Qu8 {
     _mm256_mask_storeu_epi8(row1, first, _mm512_extracti64x4_epi64(rows, 1));
     _mm256_mask_storeu_epi8(row0, first, _mm512_castsi512_si256(rows));
   }
+  // The same where lanes 2 and 3 have only their first four channels; 17 <= n <= 24.
+  static void store_three_quarter_rows(Int x, uint8_t* row0, uint8_t* row1, int n) {
+    const Int rows = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 1, 4, 5, 8, 12, 0, 0, 2, 3, 6, 7, 10, 14, 0, 0), x);
+    const __mmask32 first = (1u << n) - 1;
+    _mm256_mask_storeu_epi8(row1, first, _mm512_extracti64x4_epi64(rows, 1));
+    _mm256_mask_storeu_epi8(row0, first, _mm512_castsi512_si256(rows));
+  }
   // The same for lanes of [4 channels of row 0][4 of row 1], repeated; 1 <= n <= 16.
   static void store_half_rows(Int x, uint8_t* row0, uint8_t* row1, int n) {
-    const Int rows =
-        _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 4, 8, 12, 1, 5, 9, 13), x);
+    const Int rows = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 4, 8, 12, 1, 5, 9, 13), x);
     const auto first = static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1);
     _mm_mask_storeu_epi8(row1, first, _mm512_extracti32x4_epi32(rows, 1));
     _mm_mask_storeu_epi8(row0, first, _mm512_castsi512_si128(rows));
   }
 
-  // kWords bytes, or the first n of them, as words; and back, saturated.
+  // kWords bytes, or the first n >= 0 of them, as words.
   static Int load_bytes(const uint8_t* p, int n) {
     return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1), p));
   }
-  static void store_bytes(uint8_t* p, Int words, int n) {
-    _mm512_mask_cvtusepi32_storeu_epi8(p, static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1), words);
+  // What packing four vectors of words gave, in their order: all bytes, or the first n.
+  static void store_packed(uint8_t* p, Int x, int n) {
+    const Int order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __mmask64 first = n >= 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1;
+    _mm512_mask_storeu_epi8(p, first, _mm512_permutexvar_epi32(order, x));
   }
 };
 

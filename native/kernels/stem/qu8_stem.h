@@ -20,7 +20,7 @@ class Stem {
 
   static int32_t patch_order(int32_t i) { return i < 24 ? i / 8 * kRowBytes + i % 8 : (i - 24) * kRowBytes + 8; }
 
-  static ProductPacking<V> packing(const Op& op) { return ProductPacking<V>(op.conv, kPatch, patch_order); }
+  static ProductPacking<V> packing(const Op& op) { return ProductPacking<V>(op.conv, kPatch, true, patch_order); }
   static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
   static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }
 
