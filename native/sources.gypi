@@ -35,6 +35,7 @@
   "native/engine/thread_pool.cc",
   "native/pack/check_op.cc",
   "native/pack/packed_model.cc",
+  "native/pack/shared_bytes.cc",
   "native/binding/addon.cc",
   "native/binding/jobs.cc",
   "native/binding/read_ops.cc",

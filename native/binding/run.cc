@@ -90,6 +90,7 @@ Napi::Value model_facts(const Napi::CallbackInfo& info) {
   Napi::Array kernels = Napi::Array::New(env, model->op_count());
   for (uint32_t i = 0; i < model->op_count(); ++i) kernels.Set(i, model->kernel(i).name);
   facts.Set("kernels", kernels);
+  facts.Set("contentKey", std::to_string(model->content_hash()));
   return facts;
 }
 

@@ -19,27 +19,27 @@ void forget_weights(Conv& conv) {
 
 std::shared_ptr<const PackedModel> PackedModel::pack(std::vector<Op> ops, Isa ceiling, Status* status) {
   auto model = std::make_shared<PackedModel>();
-  size_t total = 0;
   for (size_t i = 0; i < ops.size(); ++i) {
     *status = check_op(ops[i]);
     if (!status->ok()) {
       status->error = "op " + std::to_string(i) + ": " + status->error;
       return nullptr;
     }
-    const Kernel& kernel = choose_kernel(ops[i], ceiling);
-    model->kernels_.push_back(&kernel);
-    model->offsets_.push_back(total);
-    total += align_up(kernel.packed_bytes(ops[i]));
   }
-  if (!model->buffer_.allocate(total)) {
-    *status = failure("not enough memory for " + std::to_string(total) + " bytes of packed weights");
-    return nullptr;
-  }
-  for (size_t i = 0; i < ops.size(); ++i) {
-    model->kernels_[i]->pack(ops[i], model->buffer_.data() + model->offsets_[i]);
-    for (Conv* conv : {&ops[i].expand, &ops[i].depthwise, &ops[i].project, &ops[i].conv, &ops[i].dense.conv}) {
-      forget_weights(*conv);
+  for (Op& op : ops) {
+    const Kernel& kernel = choose_kernel(op, ceiling);
+    auto bytes = std::make_shared<AlignedBuffer>();
+    const size_t size = align_up(kernel.packed_bytes(op));
+    if (!bytes->allocate(size)) {
+      *status = failure("not enough memory for " + std::to_string(size) + " bytes of packed weights");
+      return nullptr;
     }
+    kernel.pack(op, bytes->data());
+    for (Conv* conv : {&op.expand, &op.depthwise, &op.project, &op.conv, &op.dense.conv}) forget_weights(*conv);
+    model->kernels_.push_back(&kernel);
+    model->weights_.push_back(share_bytes(std::move(bytes)));
+    model->packed_bytes_ += size;
+    model->content_hash_ = combine_hashes(model->content_hash_, model->weights_.back().hash);
   }
   model->ops_ = std::move(ops);
   return model;

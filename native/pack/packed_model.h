@@ -1,13 +1,13 @@
 // A network's weights in the tiles of the kernels chosen for this CPU. Immutable after packing, so that running
-// images, models and threads share it.
+// images share it; the bytes are shared by all models that pack the same ones (shared_bytes.h).
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "core/aligned_buffer.h"
 #include "core/status.h"
 #include "kernels/kernels.h"
+#include "pack/shared_bytes.h"
 
 namespace mobilenetv2 {
 
@@ -19,8 +19,10 @@ class PackedModel {
   size_t op_count() const { return ops_.size(); }
   const Op& op(size_t i) const { return ops_[i]; }
   const Kernel& kernel(size_t i) const { return *kernels_[i]; }
-  const uint8_t* packed(size_t i) const { return buffer_.data() + offsets_[i]; }
-  size_t packed_bytes() const { return buffer_.size(); }
+  const uint8_t* packed(size_t i) const { return weights_[i].buffer->data(); }
+  size_t packed_bytes() const { return packed_bytes_; }
+  // Of the packed weights.
+  uint64_t content_hash() const { return content_hash_; }
 
   // The strongest instruction set among the chosen kernels.
   Isa isa() const;
@@ -28,8 +30,9 @@ class PackedModel {
  private:
   std::vector<Op> ops_;
   std::vector<const Kernel*> kernels_;
-  std::vector<size_t> offsets_;
-  AlignedBuffer buffer_;
+  std::vector<SharedBytes> weights_;
+  size_t packed_bytes_ = 0;
+  uint64_t content_hash_ = 0;
 };
 
 // Refuses what no kernel may be handed: sizes out of range, multipliers that are none, accumulators that could leave
