@@ -21,30 +21,61 @@ export interface Placement {
 }
 
 /**
- * Offsets such that no two ranges that are live at the same step overlap: largest first, each at the lowest gap that
- * fits. Not optimal in general, but at the peak of a chain of tensors it is (tested against the peak of live bytes).
+ * Offsets such that no two ranges that are live at the same step overlap. Tensors that go from step to step lie at
+ * alternate ends of the peak, so that every step's input and output leave one gap between them, in which the buffers of
+ * that step fit: a chain needs its peak and no more. Where lifetimes are less regular than that, the largest first may
+ * be better, and is then taken.
  */
 export function placeRanges(ranges: readonly LiveRange[]): Placement {
-  const order = ranges.map((_, i) => i).sort((a, b) => size(ranges, b) - size(ranges, a) || a - b);
+  const indices = ranges.map((_, i) => i);
+  const bySize = indices.toSorted((a, b) => size(ranges, b) - size(ranges, a) || a - b);
+  const passesOn = (i: number) => (ranges[i] as LiveRange).from < (ranges[i] as LiveRange).to;
+  const chain = indices.filter(passesOn).sort((a, b) => (ranges[a] as LiveRange).from - (ranges[b] as LiveRange).from);
+  const atTop = new Set(chain.filter((_, k) => k % 2 === 1));
+  const asChain = place(ranges, [...chain, ...bySize.filter((i) => !passesOn(i))], atTop);
+  const largestFirst = place(ranges, bySize, new Set());
+  return asChain.bytes <= largestFirst.bytes ? asChain : largestFirst;
+}
+
+/** One after the other, each at the lowest gap that fits; those `atTop` at the highest one below the peak, if any. */
+function place(ranges: readonly LiveRange[], order: readonly number[], atTop: ReadonlySet<number>): Placement {
+  const peak = peakLiveBytes(ranges);
   const offsets = new Array<number>(ranges.length).fill(0);
   const placed: number[] = [];
-  let total = 0;
   for (const i of order) {
-    const range = ranges[i] as LiveRange;
-    const neighbours = placed
-      .filter((j) => overlaps(range, ranges[j] as LiveRange))
-      .sort((a, b) => (offsets[a] as number) - (offsets[b] as number));
-    let offset = 0;
-    for (const j of neighbours) {
-      const start = offsets[j] as number;
-      if (offset + size(ranges, i) <= start) break;
-      offset = Math.max(offset, start + size(ranges, j));
-    }
-    offsets[i] = offset;
-    total = Math.max(total, offset + size(ranges, i));
+    const taken = placed
+      .filter((j) => overlaps(ranges[i] as LiveRange, ranges[j] as LiveRange))
+      .map((j) => ({ begin: offsets[j] as number, end: (offsets[j] as number) + size(ranges, j) }));
+    const high = atTop.has(i) ? highestGap(taken, size(ranges, i), peak) : null;
+    offsets[i] = high ?? lowestGap(taken, size(ranges, i));
     placed.push(i);
   }
-  return { offsets, bytes: total };
+  const bytes = offsets.reduce((most, offset, i) => Math.max(most, offset + size(ranges, i)), 0);
+  return { offsets, bytes };
+}
+
+interface Span {
+  readonly begin: number;
+  readonly end: number;
+}
+
+function lowestGap(taken: readonly Span[], bytes: number): number {
+  let offset = 0;
+  for (const { begin, end } of taken.toSorted((a, b) => a.begin - b.begin)) {
+    if (offset + bytes <= begin) break;
+    offset = Math.max(offset, end);
+  }
+  return offset;
+}
+
+/** Null: there is none below `limit`. */
+function highestGap(taken: readonly Span[], bytes: number, limit: number): number | null {
+  let offset = limit - bytes;
+  for (const { begin, end } of taken.toSorted((a, b) => b.end - a.end)) {
+    if (offset >= end) break;
+    offset = Math.min(offset, begin - bytes);
+  }
+  return offset < 0 ? null : offset;
 }
 
 function size(ranges: readonly LiveRange[], i: number): number {
