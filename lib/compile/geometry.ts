@@ -76,3 +76,25 @@ function stageShape(
     padLeft: columns.before,
   };
 }
+
+/**
+ * Where the middle of what each row of the last op's output sees lies, in rows of the input (0 is the first row's own
+ * middle); `columns` likewise. Ops are convolutions.
+ */
+export function receptiveCentres(ops: readonly CompiledOp[], shapes: readonly StageShape[]) {
+  const axis = (outputs: number, padding: (shape: StageShape) => number): number[] => {
+    let step = 1;
+    let first = 0;
+    ops.forEach(({ op }, k) => {
+      const { kernel, stride } = spatialConv(op) ?? { kernel: 1, stride: 1 };
+      first += step * ((kernel - 1) / 2 - padding(shapes[k] as StageShape));
+      step *= stride;
+    });
+    return Array.from({ length: outputs }, (_, i) => first + i * step);
+  };
+  const last = shapes.at(-1);
+  return {
+    rows: axis(last?.outHeight ?? 0, ({ padTop }) => padTop),
+    columns: axis(last?.outWidth ?? 0, ({ padLeft }) => padLeft),
+  };
+}

@@ -6,7 +6,7 @@ import { MobileNetError } from '../errors.js';
 import type { BlockSpec, ConvSpec, DenseSpec, ModelSpec, PoolSpec, Quantization } from '../model-spec.js';
 import { classCount } from '../model-spec.js';
 import type { Dtype, NativeConv, NativeOp, NativePool, NativeResidual, NativeSoftmax } from '../native.js';
-import { activationRange, quantizeMultiplier, toUnsigned } from './quantize.js';
+import { activationRange, quantizeMultiplier, quantizeMultipliers, toUnsigned } from './quantize.js';
 
 /** An operator, what it is called, and how its 3x3 convolution pads. */
 export interface CompiledOp {
@@ -90,13 +90,13 @@ class Lowering {
     }
     const from = this.unsigned(input, `${name} (input)`);
     const to = this.unsigned(spec.output, name);
-    const multipliers = new Int32Array(outChannels);
-    const shifts = new Int32Array(outChannels);
-    for (let o = 0; o < outChannels; o++) {
-      const scale = weights.scales[weights.scales.length === 1 ? 0 : o] ?? 0;
-      const fixed = quantizeMultiplier(this.realMultiplier(from.scale, scale, to.scale));
-      multipliers[o] = fixed.multiplier;
-      shifts[o] = fixed.shift;
+    const reals = new Float64Array(outChannels);
+    if (weights.scales.length === 1) {
+      reals.fill(this.realMultiplier(from.scale, weights.scales[0] as number, to.scale));
+    } else {
+      for (let o = 0; o < outChannels; o++) {
+        reals[o] = this.realMultiplier(from.scale, weights.scales[o] as number, to.scale);
+      }
     }
     return {
       ...size,
@@ -104,8 +104,7 @@ class Lowering {
       bias: weights.bias,
       weightSigned: weights.values instanceof Int8Array,
       weightZeroPoint: weights.zeroPoint,
-      multipliers,
-      shifts,
+      ...quantizeMultipliers(reals),
       inputZeroPoint: from.zeroPoint,
       outputZeroPoint: to.zeroPoint,
       inputSigned: false,

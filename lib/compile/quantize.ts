@@ -6,35 +6,40 @@ export interface FixedPoint {
   readonly shift: number;
 }
 
+/** Which 32-bit half of a double in memory holds its sign and exponent. */
+const HIGH_WORD = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0;
+
 /**
- * TFLite's QuantizeMultiplier: real >= 0 to a 31-bit mantissa, rounded to nearest with halves up. Factors below 2^-32
- * become zero.
+ * TFLite's QuantizeMultiplier of many factors: real >= 0 to a 31-bit mantissa, rounded to nearest with halves up.
+ * Factors below 2^-32 become zero. One loop over the doubles' bits: a network has thousands of channels, and this runs
+ * once, before the JavaScript engine has warmed up.
  */
-export function quantizeMultiplier(real: number): FixedPoint {
-  if (real === 0) return { multiplier: 0, shift: 0 };
-  let { fraction, exponent } = frexp(real);
-  let multiplier = Math.floor(fraction * 2 ** 31 + 0.5);
-  if (multiplier === 2 ** 31) {
-    multiplier = 2 ** 30;
-    exponent += 1;
+export function quantizeMultipliers(reals: Float64Array): { multipliers: Int32Array; shifts: Int32Array } {
+  const words = new Uint32Array(reals.buffer, reals.byteOffset, 2 * reals.length);
+  const multipliers = new Int32Array(reals.length);
+  const shifts = new Int32Array(reals.length);
+  for (let i = 0; i < reals.length; i++) {
+    const high = words[2 * i + HIGH_WORD] as number;
+    const low = words[2 * i + 1 - HIGH_WORD] as number;
+    // real = mantissa * 2^(shift - 53) with 2^52 <= mantissa < 2^53; denormals are zero here anyway.
+    let shift = (high >>> 20) - 1022;
+    const mantissa = ((high & 0xfffff) | 0x100000) * 2 ** 32 + low;
+    let multiplier = Math.floor(mantissa / 2 ** 22 + 0.5);
+    if (multiplier === 2 ** 31) {
+      multiplier = 2 ** 30;
+      shift += 1;
+    }
+    if (shift < -31) continue;
+    multipliers[i] = multiplier;
+    shifts[i] = shift;
   }
-  return exponent < -31 ? { multiplier: 0, shift: 0 } : { multiplier, shift: exponent };
+  return { multipliers, shifts };
 }
 
-/** x > 0 as fraction * 2^exponent with 0.5 <= fraction < 1. */
-function frexp(x: number): { fraction: number; exponent: number } {
-  let exponent = Math.max(-1023, Math.floor(Math.log2(x)) + 1);
-  let fraction = x * 2 ** -exponent;
-  // log2 may be off by one next to a power of two.
-  while (fraction < 0.5) {
-    fraction *= 2;
-    exponent -= 1;
-  }
-  while (fraction >= 1) {
-    fraction /= 2;
-    exponent += 1;
-  }
-  return { fraction, exponent };
+/** The same of one factor. */
+export function quantizeMultiplier(real: number): FixedPoint {
+  const { multipliers, shifts } = quantizeMultipliers(Float64Array.of(real));
+  return { multiplier: multipliers[0] as number, shift: shifts[0] as number };
 }
 
 /** C's round(): halves away from zero. */

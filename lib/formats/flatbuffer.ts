@@ -125,11 +125,13 @@ export class Table {
     if (vector === null) return [];
     if (vector.length > limit) corrupt(`${this.what}.${name}: ${vector.length} elements, expected at most ${limit}`);
     const { view } = this.file;
-    return Array.from({ length: vector.length }, (_, i) =>
-      elementBytes === 4
-        ? view.getInt32(vector.start + 4 * i, true)
-        : Number(view.getBigInt64(vector.start + 8 * i, true)),
-    );
+    const values = new Array<number>(vector.length);
+    for (let i = 0; i < vector.length; i++) {
+      const at = vector.start + elementBytes * i;
+      const low = view.getUint32(at, true);
+      values[i] = elementBytes === 4 ? low | 0 : view.getInt32(at + 4, true) * 2 ** 32 + low;
+    }
+    return values;
   }
 
   /** Floats, at most `limit` of them, or null. */
@@ -137,9 +139,9 @@ export class Table {
     const vector = this.vector(field, 4, name);
     if (vector === null) return null;
     if (vector.length > limit) corrupt(`${this.what}.${name}: ${vector.length} elements, expected at most ${limit}`);
-    return Float32Array.from({ length: vector.length }, (_, i) =>
-      this.file.view.getFloat32(vector.start + 4 * i, true),
-    );
+    const values = new Float32Array(vector.length);
+    for (let i = 0; i < values.length; i++) values[i] = this.file.view.getFloat32(vector.start + 4 * i, true);
+    return values;
   }
 
   /** Text for people and look-ups, cut at {@link MAX_NAME_BYTES}. */
