@@ -1,34 +1,82 @@
 /** The facade: load a model, classify images. */
 
-import { dequantize } from './compile/dequantize.js';
-import { type DecodedImage, decodeImage, type ImageInput } from './decode.js';
+import { attempt, checkImages, type ImageOutcome, isIterable } from './batch.js';
+import { type Call, Calls } from './calls.js';
+import {
+  activationOf,
+  type ClassMap,
+  checkInputSize,
+  coveringSize,
+  type Heatmap,
+  overlayPng,
+  upsample,
+} from './class-map.js';
+import type { ImageInput } from './decode.js';
+import { meanOverPixels, normalizeL2, planEmbedding } from './embedding.js';
 import { Engine } from './engine.js';
-import { describe, MobileNetError } from './errors.js';
-import { type ModelSource, readModel, readNsfwjsPackage, readTflite } from './formats/index.js';
-import { alignLabels, checkLabels, parseLabels, readLabelFile } from './labels.js';
+import { FloatMaps } from './float-maps.js';
+import type { ModelSource } from './formats/index.js';
+import { inOrder } from './in-order.js';
+import { asInput, imageCount, outputFor } from './infer.js';
+import { labelsFor, loadSpec } from './load-model.js';
 import { describeNetwork, type ModelInfo, type NetworkInfo } from './model-info.js';
 import type { ModelSpec } from './model-spec.js';
-import { fetchModel, isModelName, type ModelName } from './models.js';
-import { isaCeiling, native } from './native.js';
-import { type ClassifyOptions, checkInteger, checkOptions, type InferOptions, type LoadOptions } from './options.js';
-import { type PreprocessRecipe, planPreprocess, resolveRecipe } from './preprocess.js';
-import { type Classification, topK } from './results.js';
+import type { ModelName } from './models.js';
+import {
+  CLASS_MAP_OPTIONS,
+  CLASSIFY_OPTIONS,
+  type ClassifyOptions,
+  type ClassMapOptions,
+  checkChoice,
+  checkInteger,
+  checkOptions,
+  EMBED_OPTIONS,
+  type EmbedOptions,
+  HEATMAP_OPTIONS,
+  type HeatmapOptions,
+  type InferOptions,
+  LOAD_OPTIONS,
+  type LoadOptions,
+  STREAM_OPTIONS,
+  type StreamOptions,
+} from './options.js';
+import { type NetworkInput, Pipeline } from './pipeline.js';
+import { resolveRecipe, type Size } from './preprocess.js';
+import {
+  type ClassifyResult,
+  ClassLabels,
+  checkSelection,
+  type EmbeddingResult,
+  type ImageResult,
+  toResult,
+} from './results.js';
 import { defaultThreads } from './threads.js';
+import { loadChannel } from './tracing.js';
 
 const MAX_THREADS = 1024;
-const LOAD_OPTIONS = [
-  'labels',
-  'preprocess',
-  'precision',
-  'threads',
-  'cacheDir',
-  'localOnly',
-  'onProgress',
-  'maxPixels',
-];
+const MAX_QUEUE = 1_000_000;
+const DEFAULT_QUEUE_LIMIT = 1024;
+
+/** One image's part of a call. */
+type Work<T> = (call: Call, image: ImageInput) => Promise<T>;
+
+interface Parts {
+  readonly source: string;
+  readonly engine: Engine;
+  readonly network: NetworkInfo;
+  readonly input: NetworkInput;
+  readonly labels: ClassLabels;
+  readonly pipeline: Pipeline;
+  readonly recipeName: string;
+  readonly reload: () => Promise<ModelSpec>;
+}
 
 /**
- * A loaded network. Make one with {@link MobileNetV2.load}; it may be used from any number of concurrent calls.
+ * A loaded network. Make one with {@link MobileNetV2.load}; it may be used from any number of concurrent calls, which
+ * share its threads and one queue of images. All work is done off the JavaScript thread.
+ *
+ * Images are the path of an image file, the bytes of one (JPEG, PNG, WebP, AVIF, GIF, TIFF), or raw 8-bit pixels. Do
+ * not change or transfer a buffer before the call has settled.
  *
  * @example
  * const model = await MobileNetV2.load('imagenet');
@@ -36,29 +84,14 @@ const LOAD_OPTIONS = [
  * await model.close();
  */
 export class MobileNetV2 {
-  readonly #engine: Engine;
-  readonly #spec: ModelSpec;
-  readonly #network: NetworkInfo;
-  readonly #labels: readonly string[] | null;
-  readonly #recipe: PreprocessRecipe;
-  readonly #maxPixels: number | undefined;
-  readonly #cancel = new Int32Array(1);
-  readonly #running = new Set<Promise<unknown>>();
-  #closed: Promise<void> | null = null;
+  readonly #parts: Parts;
+  readonly #calls: Calls;
+  readonly #maps: FloatMaps;
 
-  private constructor(
-    spec: ModelSpec,
-    engine: Engine,
-    labels: readonly string[] | null,
-    recipe: PreprocessRecipe,
-    maxPixels: number | undefined,
-  ) {
-    this.#spec = spec;
-    this.#engine = engine;
-    this.#network = describeNetwork(spec, engine.compiled);
-    this.#labels = labels;
-    this.#recipe = recipe;
-    this.#maxPixels = maxPixels;
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#calls = new Calls(parts.source);
+    this.#maps = new FloatMaps(parts.engine, parts.reload);
   }
 
   /**
@@ -71,108 +104,239 @@ export class MobileNetV2 {
    *   NATIVE_UNAVAILABLE, ISA_UNAVAILABLE.
    */
   static async load(source: ModelSource | ModelName, options: LoadOptions = {}): Promise<MobileNetV2> {
+    const started = performance.now();
     checkOptions('options', options, LOAD_OPTIONS);
-    const { precision } = options;
-    if (precision !== undefined && precision !== 'float32') {
-      throw new MobileNetError('INVALID_ARGUMENT', `precision: expected 'float32', got ${describe(precision)}`);
+    const { spec, reload } = await loadSpec(source, options);
+    const model = await MobileNetV2.fromSpec(spec, options, reload);
+    if (loadChannel.hasSubscribers) {
+      loadChannel.publish({ model: spec.source, totalMs: performance.now() - started });
     }
-    const spec = await readSource(source, options);
-    return MobileNetV2.fromSpec(precision === 'float32' ? dequantize(spec) : spec, options);
+    return model;
   }
 
   /** @internal A network that is described already. */
-  static async fromSpec(spec: ModelSpec, options: LoadOptions): Promise<MobileNetV2> {
+  static async fromSpec(
+    spec: ModelSpec,
+    options: LoadOptions,
+    reload: () => Promise<ModelSpec> = async () => spec,
+  ): Promise<MobileNetV2> {
     const threads = checkInteger('threads', options.threads ?? defaultThreads(), 1, MAX_THREADS);
+    const queueLimit = checkInteger('queueLimit', options.queueLimit ?? DEFAULT_QUEUE_LIMIT, 0, MAX_QUEUE);
+    const decode = checkChoice('decode', options.decode ?? 'exact', ['exact', 'fast']);
     const recipe = resolveRecipe(options.preprocess ?? spec.preprocess ?? 'tf');
-    const labels = await labelsFor(spec, options.labels);
-    return new MobileNetV2(spec, new Engine(spec, { threads }), labels, recipe, options.maxPixels);
+    const { source, input: size, precision } = spec;
+    const input: NetworkInput = { ...size, precision };
+    const engine = new Engine(spec, { threads });
+    const network = describeNetwork(spec, engine.compiled);
+    const { classes } = network;
+    const labels = new ClassLabels(classes, await labelsFor(spec, options.labels));
+    const { maxPixels } = options;
+    const images = { recipe, decode, region: null, maxPixels };
+    const pipeline = new Pipeline({ model: source, input, classes, threads, queueLimit, ...images });
+    return new MobileNetV2({ source, engine, network, input, labels, pipeline, recipeName: recipe.name, reload });
   }
 
   /** What was loaded and how it runs. */
   get info(): ModelInfo {
-    const { height, width } = this.#spec.input;
+    const { engine, network, input, labels, recipeName } = this.#parts;
     return {
-      ...this.#network,
-      hasLabels: this.#labels !== null,
-      preprocess: this.#recipe.name,
-      isa: this.#engine.facts.isa,
-      threads: this.#engine.threads,
-      weightBytes: this.#engine.facts.packedBytes,
+      ...network,
+      hasLabels: labels.labels !== null,
+      preprocess: recipeName,
+      isa: engine.facts.isa,
+      threads: engine.threads,
+      weightBytes: engine.facts.packedBytes,
       arena: {
-        bytes: this.#engine.plan(height, width).program.arenaBytes,
-        highWaterBytes: this.#engine.highWaterBytes,
+        bytes: engine.plan(input.height, input.width).program.arenaBytes,
+        highWaterBytes: engine.highWaterBytes,
       },
     };
   }
 
+  /** Labels by class index, or null for a model without. */
+  get labels(): readonly string[] | null {
+    return this.#parts.labels.labels;
+  }
+
   /**
-   * The most probable classes of one image, best first; of equal ones the lower index first. Runs off the JavaScript
-   * thread.
+   * The most probable classes of one image, best first; of equal ones the lower index first.
    *
-   * @param image The path of an image file, the bytes of one (JPEG, PNG, WebP, AVIF, GIF, TIFF), or raw 8-bit pixels.
-   *   Do not change or transfer a buffer before the promise settles.
+   * @returns {@link Classification}s; with `logits: true` {@link ClassificationWithLogit}s; with
+   *   `outputs: 'typed-array'` a {@link ClassScores}.
    * @throws MobileNetError INVALID_ARGUMENT, FILE_NOT_FOUND, IMAGE_INVALID, IMAGE_TOO_LARGE, DECODER_UNAVAILABLE,
-   *   MODEL_CLOSED.
+   *   MODEL_CLOSED, ABORTED, OVERLOADED.
    */
-  classify(image: ImageInput, options: ClassifyOptions = {}): Promise<Classification[]> {
-    return this.#track(async () => {
-      checkOptions('options', options, ['topK', 'preprocess']);
-      const count = checkInteger('topK', options.topK ?? 5, 1, Number.MAX_SAFE_INTEGER);
-      const recipe = options.preprocess === undefined ? this.#recipe : resolveRecipe(options.preprocess);
-      const decoded = await decodeImage(image, { maxPixels: this.#maxPixels });
-      const input = await this.#preprocess(decoded, recipe);
-      const probabilities = new Float32Array(this.#network.classes);
-      await this.#run(input, 1, probabilities);
-      return topK(probabilities, count, this.#labels);
+  classify<const O extends ClassifyOptions = Record<never, never>>(
+    image: ImageInput,
+    options: O = {} as O,
+  ): Promise<ClassifyResult<O>> {
+    return this.#call(options, CLASSIFY_OPTIONS, (call) => this.#enter(this.#classifying(options))(call, image));
+  }
+
+  /**
+   * Classifies many images, of any kind each. A few at a time are in the queue, so that batches of any length leave room
+   * for other calls.
+   *
+   * @returns One result per image, in order: `{ image, predictions }`, or `{ image, error }` for one that cannot be
+   *   classified.
+   * @throws MobileNetError INVALID_ARGUMENT for wrong options; MODEL_CLOSED, ABORTED; OVERLOADED when the queue is full
+   *   as the call comes.
+   */
+  classifyBatch<const O extends ClassifyOptions = Record<never, never>>(
+    images: readonly ImageInput[],
+    options: O = {} as O,
+  ): Promise<ImageResult<ClassifyResult<O>>[]> {
+    return this.#batch(images, options, CLASSIFY_OPTIONS, () => {
+      const classify = this.#classifying(options);
+      return async (call, image) => ({ predictions: await classify(call, image) });
     });
   }
 
   /**
-   * The low-level door: class probabilities of N images that are preprocessed already.
+   * Classifies images as they come, without end if need be: decoding and inference overlap on all threads, results come
+   * in order, each as soon as those before it are there. At most `concurrency` images are between source and consumer;
+   * a consumer that lags behind holds the source back. Ending the loop early cancels what is under way and ends the
+   * source.
+   *
+   * @example
+   * for await (const { image, predictions, error } of model.classifyStream(paths)) {
+   *   console.log(image, error ? error.code : predictions[0]);
+   * }
+   * @returns `{ image, predictions }` or `{ image, error }` per image.
+   * @throws MobileNetError as classifyBatch does, at the first step; and whatever the source throws.
+   */
+  async *classifyStream<const O extends ClassifyOptions & StreamOptions = Record<never, never>>(
+    images: Iterable<ImageInput> | AsyncIterable<ImageInput>,
+    options: O = {} as O,
+  ): AsyncGenerator<ImageResult<ClassifyResult<O>>, void, undefined> {
+    checkOptions('options', options, STREAM_OPTIONS);
+    checkImages(images, 'an iterable or async iterable of images', isIterable);
+    const window = checkInteger('concurrency', options.concurrency ?? this.#window, 1, Number.MAX_SAFE_INTEGER);
+    const classify = this.#enter(this.#classifying(options));
+    const call = this.#calls.begin(options.signal);
+    const work = (image: ImageInput) =>
+      this.#calls.track(attempt(call, image, async () => ({ predictions: await classify(call, image) })));
+    try {
+      yield* inOrder(images, window, call, work);
+    } finally {
+      this.#calls.end(call);
+    }
+  }
+
+  /**
+   * An image as a vector of float32 values: what the network pools before its classifier (1280 of them in MobileNetV2
+   * 1.0), or with `layer` the mean over the output of an inverted residual block. Of quantised networks: dequantised.
+   *
+   * @throws MobileNetError as classify does.
+   */
+  embed(image: ImageInput, options: EmbedOptions = {}): Promise<Float32Array> {
+    return this.#call(options, EMBED_OPTIONS, (call) => this.#enter(this.#embedding(options))(call, image));
+  }
+
+  /**
+   * The vectors of many images, in order.
+   *
+   * @returns `{ image, embedding }` or `{ image, error }` per image.
+   * @throws MobileNetError as classifyBatch does.
+   */
+  embedBatch(images: readonly ImageInput[], options: EmbedOptions = {}): Promise<EmbeddingResult[]> {
+    return this.#batch(images, options, EMBED_OPTIONS, () => {
+      const embed = this.#embedding(options);
+      return async (call, image) => ({ embedding: await embed(call, image) });
+    });
+  }
+
+  /**
+   * The logits of every class at every place of the image: the classifier is applied to each cell of the last feature
+   * map instead of to their mean. Computed in float, for quantised models with dequantised weights (these are read and
+   * packed at the first call). With the default input size the mean over the cells equals the float network's logits,
+   * if its classifier is a single layer.
+   *
+   * @throws MobileNetError as classify does; and as load does when the model's file is gone or has changed.
+   */
+  classMap(image: ImageInput, options: ClassMapOptions = {}): Promise<ClassMap> {
+    return this.#call(options, CLASS_MAP_OPTIONS, (call) => {
+      const { input, pipeline } = this.#parts;
+      const settings = pipeline.settings(options);
+      const size = checkInputSize(options.inputSize) ?? { width: input.width, height: input.height };
+      const work: Work<ClassMap> = (call, image) =>
+        pipeline.run(
+          call,
+          { operation: 'classMap', image, settings, inputFor: () => this.#maps.input(size) },
+          (prepared) => this.#maps.classMap(call, prepared),
+        );
+      return this.#enter(work)(call, image);
+    });
+  }
+
+  /**
+   * Where in the photo the network sees a class (a class activation map): the class map of the whole photo, in its own
+   * shape, interpolated to its pixels.
+   *
+   * @param classIndex A class index, or a label that only one class has.
+   * @returns A {@link Heatmap} of logits or, with `format: 'png'`, the bytes of a PNG: the photo, coloured where the
+   *   logit is above its mean over the photo. PNGs need `sharp`.
+   * @throws MobileNetError as classMap does.
+   */
+  heatmap<const O extends HeatmapOptions = Record<never, never>>(
+    image: ImageInput,
+    classIndex: number | string,
+    options: O = {} as O,
+  ): Promise<O extends { readonly format: 'png' } ? Uint8Array : Heatmap> {
+    type Result = O extends { readonly format: 'png' } ? Uint8Array : Heatmap;
+    return this.#call(options, HEATMAP_OPTIONS, (call) => {
+      const { input, labels, pipeline } = this.#parts;
+      const index = labels.indexOf('classIndex', classIndex);
+      const size = checkInputSize(options.inputSize);
+      const format = checkChoice('format', options.format ?? 'floats', ['floats', 'png']);
+      const own = pipeline.settings(options);
+      const settings = { ...own, decode: 'exact', recipe: { ...own.recipe, crop: 'whole' } } as const;
+      const inputFor = (region: Size) => this.#maps.input(size ?? coveringSize(region, input));
+      const work: Work<Result> = (call, image) =>
+        pipeline.run(call, { operation: 'classMap', image, settings, inputFor }, async (prepared) => {
+          const activation = activationOf(await this.#maps.classMap(call, prepared), index);
+          const { photo, region } = prepared;
+          if (format === 'png') return (await overlayPng(photo, region, activation)) as Result;
+          const { width, height } = region;
+          const values = await upsample(activation, width, height);
+          return { index, label: this.labels?.[index] ?? null, width, height, values } as Result;
+        });
+      return this.#enter(work)(call, image);
+    });
+  }
+
+  /**
+   * The low-level door: class probabilities of N images that are preprocessed already. Does not go through the queue of
+   * images.
    *
    * @param batch N x height x width x 3 values (NHWC, RGB, the model's own input size): float32 in the range the network
    *   was trained on, or, for a quantised model, its own 8-bit type (Uint8Array for uint8, Int8Array for int8 files).
    *   Do not change or transfer it before the promise settles.
    * @returns N x classes probabilities, in `options.output` if given.
-   * @throws MobileNetError INVALID_ARGUMENT, MODEL_CLOSED.
+   * @throws MobileNetError INVALID_ARGUMENT, MODEL_CLOSED, ABORTED.
    */
   infer(batch: Float32Array | Uint8Array | Int8Array, options: InferOptions = {}): Promise<Float32Array> {
-    return this.#track(async () => {
-      checkOptions('options', options, ['output']);
-      const { height, width } = this.#spec.input;
-      const imageValues = height * width * 3;
-      const input = this.#asInput(batch);
-      const count = input.length / imageValues;
-      if (!Number.isInteger(count) || count === 0) {
-        throw new MobileNetError(
-          'INVALID_ARGUMENT',
-          `batch: expected a multiple of ${height} x ${width} x 3 = ${imageValues} values, got ${input.length}`,
-        );
-      }
-      const length = count * this.#network.classes;
-      const output = options.output ?? new Float32Array(length);
-      if (!(output instanceof Float32Array) || output.length !== length) {
-        throw new MobileNetError(
-          'INVALID_ARGUMENT',
-          `output: expected a Float32Array of ${count} x ${this.#network.classes} = ${length} values, got ${describe(output)}`,
-        );
-      }
-      await this.#run(input, count, output);
+    return this.#call(options, ['output', 'signal'], async (call) => {
+      const { engine, input: network } = this.#parts;
+      const input = asInput(batch, network);
+      const count = imageCount(input, network);
+      const output = outputFor(options.output, count, engine.compiled.classes);
+      const { height, width } = network;
+      await engine.run({ height, width, input, count, outputs: [output, null], cancel: call.flag });
+      call.throwIfCancelled();
       return output;
     });
   }
 
   /**
    * Frees the model's memory. Calls that are under way are cancelled and reject with MODEL_CLOSED; the promise resolves
-   * when they have ended. Closing twice is fine.
+   * when they have ended. Closing twice is fine. A model that is never closed is freed when it is garbage collected.
    */
   close(): Promise<void> {
-    this.#closed ??= (async () => {
-      Atomics.store(this.#cancel, 0, 1);
-      await Promise.allSettled(this.#running);
-      this.#engine.release();
-    })();
-    return this.#closed;
+    return this.#calls.close(async () => {
+      await this.#maps.release();
+      this.#parts.engine.release();
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -184,85 +348,69 @@ export class MobileNetV2 {
     void this.close();
   }
 
-  /** Runs `work` as one of the calls that close() waits for. */
-  async #track<T>(work: () => Promise<T>): Promise<T> {
-    this.#throwIfClosed();
-    const running = work();
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
+  /** Images a batch or stream has under way at a time: enough that a slow one does not leave the threads idle. */
+  get #window(): number {
+    return 2 * this.#parts.pipeline.queue.concurrency;
   }
 
-  #throwIfClosed(): void {
-    if (this.#closed) throw new MobileNetError('MODEL_CLOSED', `${this.#spec.source}: the model is closed`);
+  async #call<T>(
+    options: { readonly signal?: AbortSignal | undefined },
+    known: readonly string[],
+    work: (call: Call) => Promise<T>,
+  ): Promise<T> {
+    checkOptions('options', options, known);
+    return this.#calls.run(options.signal, work);
   }
 
-  async #preprocess(image: DecodedImage, recipe: PreprocessRecipe): Promise<Float32Array | Uint8Array | Int8Array> {
-    this.#throwIfClosed();
-    const { input, precision } = this.#spec;
-    const plan = planPreprocess(recipe, image, { ...input, dtype: precision });
-    const length = input.height * input.width * 3;
-    const output =
-      precision === 'float32'
-        ? new Float32Array(length)
-        : precision === 'int8'
-          ? new Int8Array(length)
-          : new Uint8Array(length);
-    await native().preprocess(plan, image.data, output, this.#engine.threads, isaCeiling());
-    return output;
+  /** Refuses new work when the queue is full. */
+  #enter<T>(work: Work<T>): Work<T> {
+    this.#parts.pipeline.queue.checkRoom();
+    return work;
   }
 
-  async #run(input: ArrayBufferView, count: number, probabilities: Float32Array): Promise<void> {
-    this.#throwIfClosed();
-    const { height, width } = this.#spec.input;
-    const done = await this.#engine.run({
-      height,
-      width,
-      input,
-      count,
-      outputs: [probabilities, null],
-      cancel: this.#cancel,
+  #batch<R extends object>(
+    images: readonly ImageInput[],
+    options: { readonly signal?: AbortSignal | undefined },
+    known: readonly string[],
+    plan: () => Work<R>,
+  ): Promise<ImageOutcome<R>[]> {
+    return this.#call(options, known, async (call) => {
+      checkImages(images, 'an array of images', Array.isArray);
+      const work = this.#enter(plan());
+      const results: ImageOutcome<R>[] = [];
+      const outcome = (image: ImageInput) => attempt(call, image, () => work(call, image));
+      for await (const result of inOrder(images, this.#window, call, outcome)) results.push(result);
+      return results;
     });
-    if (!done) this.#throwIfClosed();
   }
 
-  /** The batch in the network's own type; float values are quantised as the file says. */
-  #asInput(batch: unknown): Float32Array | Uint8Array | Int8Array {
-    const { precision, input } = this.#spec;
-    if (precision === 'float32' && batch instanceof Float32Array) return batch;
-    if (precision === 'uint8' && batch instanceof Uint8Array) return batch;
-    if (precision === 'int8' && batch instanceof Int8Array) return batch;
-    if (batch instanceof Float32Array && input.quantization !== null) {
-      const { scale, zeroPoint } = input.quantization;
-      const [low, result] =
-        precision === 'int8' ? [-128, new Int8Array(batch.length)] : [0, new Uint8Array(batch.length)];
-      for (let i = 0; i < batch.length; i++) {
-        const q = Math.floor((batch[i] as number) / scale + 0.5) + zeroPoint;
-        result[i] = Math.min(Math.max(q, low), low + 255); // NaN becomes 0
-      }
-      return result;
-    }
-    const own = precision === 'float32' ? '' : ` or ${precision === 'int8' ? 'an Int8Array' : 'a Uint8Array'}`;
-    throw new MobileNetError('INVALID_ARGUMENT', `batch: expected a Float32Array${own}, got ${describe(batch)}`);
+  #classifying<O extends ClassifyOptions>(options: O): Work<ClassifyResult<O>> {
+    const { engine, input, labels, pipeline } = this.#parts;
+    const settings = pipeline.settings(options);
+    const selection = checkSelection(options, labels);
+    const { height, width } = input;
+    return (call, image) =>
+      pipeline.run(call, { operation: 'classify', image, settings }, async ({ workspace, input, threads }) => {
+        const { probabilities, logits } = workspace;
+        const outputs = [probabilities, selection.logits ? logits : null];
+        await engine.run({ height, width, input, count: 1, outputs, threads, cancel: call.flag });
+        call.throwIfCancelled();
+        return toResult(probabilities, logits, selection, labels) as ClassifyResult<O>;
+      });
   }
-}
 
-/** A name is looked up before a path: `imagenet` is the model, `./imagenet` a file. */
-async function readSource(source: ModelSource, options: LoadOptions): Promise<ModelSpec> {
-  if (typeof source !== 'string' || !isModelName(source)) return readModel(source);
-  const { cacheDir, localOnly, onProgress } = options;
-  const found = await fetchModel(source, { cacheDir, localOnly, onProgress, labels: options.labels === undefined });
-  if (found.kind === 'package') return readNsfwjsPackage();
-  const labels = found.labels ? parseLabels(found.labels.bytes, found.labels.path) : null;
-  return { ...readTflite(found.model.bytes, source), preprocess: found.preprocess, labels };
-}
-
-async function labelsFor(spec: ModelSpec, given: LoadOptions['labels']): Promise<readonly string[] | null> {
-  const classes = spec.classifier.at(-1)?.conv.outChannels ?? 0;
-  if (typeof given === 'string') return alignLabels(await readLabelFile(given), classes, given);
-  if (given !== undefined) return alignLabels([...checkLabels(given, 'the array given')], classes, 'the array given');
-  return spec.labels === null ? null : alignLabels(spec.labels, classes, spec.source);
+  #embedding(options: EmbedOptions): Work<Float32Array> {
+    const { engine, input, pipeline } = this.#parts;
+    const settings = pipeline.settings(options);
+    const { height, width } = input;
+    const { path, channels, normalize } = planEmbedding(options, engine.compiled);
+    return (call, image) =>
+      pipeline.run(call, { operation: 'embed', image, settings }, async ({ input, threads }) => {
+        const map = new Float32Array(engine.plan(height, width, 1, path).program.outputs[0]?.count ?? 0);
+        await engine.run({ height, width, input, count: 1, path, outputs: [map], threads, cancel: call.flag });
+        call.throwIfCancelled();
+        const vector = meanOverPixels(map, channels);
+        return normalize ? normalizeL2(vector) : vector;
+      });
+  }
 }

@@ -12,6 +12,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { types } from 'node:util';
 import { describe, MobileNetError } from './errors.js';
+import type { Size } from './preprocess.js';
 
 /** 8-bit pixels, row by row, `channels` bytes each: 1 grey, 3 RGB, 4 RGBA (alpha is ignored). No gaps between rows. */
 export interface RawImage {
@@ -26,11 +27,18 @@ export type ImageInput = string | Uint8Array | ArrayBuffer | RawImage;
 
 export interface DecodedImage extends RawImage {
   readonly data: Uint8Array;
+  /** The image's own size, where it was shrunk while loading. */
+  readonly full?: Size;
 }
 
 export interface DecodeOptions {
   /** The most pixels (width x height) an encoded image may have. Default: 100 million, which is 300 MB decoded. */
   readonly maxPixels?: number | undefined;
+  /**
+   * For a JPEG: of its size (EXIF orientation applied), the power of two up to 8 by which its sides may be divided while
+   * decoding, which skips most of the work.
+   */
+  readonly shrink?: ((full: Size) => number) | undefined;
 }
 
 export const DEFAULT_MAX_PIXELS = 100_000_000;
@@ -49,10 +57,11 @@ export async function decodeImage(input: ImageInput, options: DecodeOptions = {}
   if (!Number.isSafeInteger(maxPixels) || maxPixels < 1) {
     throw new MobileNetError('INVALID_ARGUMENT', `maxPixels: expected a positive integer, got ${describe(maxPixels)}`);
   }
-  if (typeof input === 'string') return decodeFile(await readImageFile(input), input, maxPixels);
+  const decode = (bytes: Uint8Array, name: string) => decodeFile(bytes, name, maxPixels, options.shrink);
+  if (typeof input === 'string') return decode(await readImageFile(input), input);
   // By util.types, not instanceof: test runners give the caller classes of another realm.
-  if (types.isUint8Array(input)) return decodeFile(input, 'image', maxPixels);
-  if (types.isArrayBuffer(input)) return decodeFile(new Uint8Array(input), 'image', maxPixels);
+  if (types.isUint8Array(input)) return decode(input, 'image');
+  if (types.isArrayBuffer(input)) return decode(new Uint8Array(input), 'image');
   if (typeof input === 'object' && input !== null && 'data' in input) return checkRawImage(input);
   throw new MobileNetError(
     'INVALID_ARGUMENT',
@@ -72,7 +81,8 @@ function checkRawImage({ data, width, height, channels }: RawImage): DecodedImag
   if (data.length !== width * height * channels) {
     throw fail('data', `${width} x ${height} x ${channels} = ${width * height * channels} bytes`, data);
   }
-  return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width, height, channels };
+  const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  return { data: pixels, width, height, channels };
 }
 
 /**
@@ -111,7 +121,12 @@ const FORMATS: readonly { readonly name: string; readonly matches: (head: string
   { name: 'TIFF', matches: (head) => /^(II[*+]\0|MM\0[*+])/.test(head) },
 ];
 
-async function decodeFile(bytes: Uint8Array, name: string, maxPixels: number): Promise<DecodedImage> {
+async function decodeFile(
+  bytes: Uint8Array,
+  name: string,
+  maxPixels: number,
+  shrink: DecodeOptions['shrink'],
+): Promise<DecodedImage> {
   if (bytes.length === 0) throw new MobileNetError('IMAGE_INVALID', `${name}: the file is empty`);
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64)).toString('latin1');
   const format = FORMATS.find(({ matches }) => matches(head));
@@ -124,19 +139,26 @@ async function decodeFile(bytes: Uint8Array, name: string, maxPixels: number): P
     // One pipeline that only decodes: it keeps one thread of libuv's pool busy, and libvips' own threads have next to
     // nothing to do (measured: CPU time equals wall time, also at a sharp.concurrency() of 2). They are done before the
     // image's inference begins.
-    const { data, info } = await sharp(bytes, {
-      autoOrient: true,
-      failOn: 'error',
-      ignoreIcc: true,
-      limitInputPixels: maxPixels,
-    })
+    const image = sharp(bytes, { autoOrient: true, failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels });
+    let full: Size | null = null;
+    if (shrink !== undefined && format.name === 'JPEG') {
+      const { autoOrient: size } = await image.metadata();
+      const divisor = shrink(size);
+      // A resize to just what libjpeg's scaled decoding gives: sharp uses that, and has nothing left to resample.
+      if (divisor > 1) {
+        full = size;
+        const side = (pixels: number) => Math.ceil(pixels / divisor);
+        image.resize(side(size.width), side(size.height), { fit: 'fill', fastShrinkOnLoad: true });
+      }
+    }
+    const { data, info } = await image
       .removeAlpha()
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
     if (channels !== 3) throw new Error(`decoded to ${channels} channels`);
-    return { data, width, height, channels };
+    return full === null ? { data, width, height, channels } : { data, width, height, channels, full };
   } catch (error) {
     // libvips repeats itself over several lines; the first says it.
     const reason = String((error as Error).message).split('\n')[0];

@@ -4,6 +4,7 @@
  */
 import { type CompiledModel, compileOps, type Path } from './compile/ops.js';
 import { type Plan, planProgram } from './compile/program.js';
+import { withoutWeights } from './compile/without-weights.js';
 import { MobileNetError } from './errors.js';
 import type { ModelSpec } from './model-spec.js';
 import {
@@ -36,15 +37,19 @@ export interface EngineRun extends InputSize {
   /** One per output of the path: count x its values, written; null where not wanted. Default path: classify. */
   readonly outputs: (Float32Array | null)[];
   readonly path?: Path;
+  /** Threads it may take at most. Default: all of the engine's. */
+  readonly threads?: number;
   /** Length 1; set to 1 to stop. */
   readonly cancel?: Int32Array;
 }
 
 export interface EngineOptions {
-  /** Most threads at a time. */
-  readonly threads: number;
+  /** Most threads at a time, or what is shared with another engine. */
+  readonly threads: number | ThreadShares;
   /** The strongest instruction set kernels may use. Default: what the CPU and MOBILENETV2_ISA allow. */
   readonly isa?: Isa;
+  /** Default: {@link compileOps}. */
+  readonly compile?: (spec: ModelSpec) => CompiledModel;
 }
 
 /** Programs (input sizes x thread counts) whose arenas are kept. */
@@ -52,32 +57,33 @@ const MAX_PROGRAMS = 4;
 
 export class Engine {
   readonly compiled: CompiledModel;
-  readonly facts: { readonly isa: Isa; readonly packedBytes: number; readonly kernels: readonly string[] };
+  readonly facts: Readonly<ReturnType<NativeBinding['modelFacts']>>;
   readonly #native: NativeBinding;
   readonly #model: ModelHandle;
-  readonly #shares: ThreadShares;
+  readonly shares: ThreadShares;
   readonly #programs = new Map<string, BoundProgram>(); // youngest last
   #arenaBytes = 0;
   #highWaterBytes = 0;
 
   /** @throws MobileNetError MODEL_UNSUPPORTED when the file's numbers leave the range the engine computes in. */
-  constructor(spec: ModelSpec, { threads, isa = isaCeiling() }: EngineOptions) {
+  constructor(spec: ModelSpec, { threads, isa = isaCeiling(), compile = compileOps }: EngineOptions) {
     this.#native = native();
-    this.#shares = new ThreadShares(threads);
-    this.compiled = compileOps(spec);
+    this.shares = typeof threads === 'number' ? new ThreadShares(threads) : threads;
+    const compiled = compile(spec);
+    this.compiled = withoutWeights(compiled);
     try {
       this.#model = this.#native.packModel(
-        this.compiled.ops.map(({ op }) => op),
+        compiled.ops.map(({ op }) => op),
         isa,
       );
     } catch (cause) {
-      throw new MobileNetError('MODEL_UNSUPPORTED', `${spec.source}: ${explain(cause, this.compiled)}`, { cause });
+      throw new MobileNetError('MODEL_UNSUPPORTED', `${spec.source}: ${explain(cause, compiled)}`, { cause });
     }
     this.facts = this.#native.modelFacts(this.#model);
   }
 
   get threads(): number {
-    return this.#shares.total;
+    return this.shares.total;
   }
 
   /** Most arena bytes held at a time. */
@@ -95,7 +101,7 @@ export class Engine {
    * image on several. Resolves to false when cancelled.
    */
   async run(io: EngineRun): Promise<boolean> {
-    const share = await this.#shares.acquire(this.threads);
+    const share = await this.shares.acquire(Math.min(io.threads ?? this.threads, this.threads));
     try {
       if (io.cancel?.[0]) return false;
       const images = Math.min(share, io.count);
@@ -104,7 +110,7 @@ export class Engine {
         this.#native.run(program.handle, { ...io, arenas }, share),
       );
     } finally {
-      this.#shares.release(share);
+      this.shares.release(share);
     }
   }
 

@@ -32,8 +32,10 @@ export type ErrorCode =
   | 'ISA_UNAVAILABLE'
   /** The model was closed. */
   | 'MODEL_CLOSED'
-  /** The work was cancelled: its model was closed, or its signal aborted. */
+  /** The work was cancelled: its signal aborted, or its stream was ended. The signal's reason is the `cause`. */
   | 'ABORTED'
+  /** As many images wait already as the `queueLimit` of the model allows: try again later, or elsewhere. */
+  | 'OVERLOADED'
   /** The engine refused a program: a defect of this package, please report it. */
   | 'INTERNAL';
 

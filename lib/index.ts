@@ -1,5 +1,8 @@
+export type { ImageOutcome } from './batch.js';
+export type { ClassMap, Heatmap } from './class-map.js';
 export { MobileNetV2 } from './classifier.js';
 export type { ImageInput, RawImage } from './decode.js';
+export { cosineSimilarity } from './embedding.js';
 export { type ErrorCode, MobileNetError } from './errors.js';
 export type { ModelSource, TfjsModelSource } from './formats/index.js';
 export type { ArenaInfo, BlockInfo, ModelInfo } from './model-info.js';
@@ -13,7 +16,18 @@ export {
   type NamedModel,
 } from './models.js';
 export type { Isa } from './native.js';
-export type { ClassifyOptions, InferOptions, LoadOptions, Preprocess } from './options.js';
+export type {
+  ClassifyOptions,
+  ClassMapOptions,
+  DecodeMode,
+  EmbedOptions,
+  HeatmapOptions,
+  ImageOptions,
+  InferOptions,
+  LoadOptions,
+  Preprocess,
+  StreamOptions,
+} from './options.js';
 export {
   type CropRule,
   type CustomPreprocessRecipe,
@@ -22,4 +36,13 @@ export {
   type ResizeMethod,
   type Rgb,
 } from './preprocess.js';
-export type { Classification } from './results.js';
+export type { RegionOfInterest } from './region.js';
+export type {
+  Classification,
+  ClassificationWithLogit,
+  ClassifyResult,
+  ClassScores,
+  EmbeddingResult,
+  ImageResult,
+} from './results.js';
+export type { ImageTrace, LoadTrace } from './tracing.js';

@@ -172,7 +172,13 @@ export interface NativeBinding {
   /** MACs per second of one thread doing nothing else, by dtype; null where no loop is written. Blocks for up to 0.5 s. */
   machinePeak(isa: Isa): { readonly [D in Dtype]: number | null };
   packModel(ops: NativeOp[], isa: Isa): ModelHandle;
-  modelFacts(model: ModelHandle): { isa: Isa; packedBytes: number; kernels: string[] };
+  modelFacts(model: ModelHandle): {
+    isa: Isa;
+    packedBytes: number;
+    kernels: string[];
+    /** Equal for models whose packed weights are equal (a hash). */
+    contentKey: string;
+  };
   /** Lets go of the packed weights; runs that are under way keep them. */
   releaseModel(model: ModelHandle): void;
   stageFacts(model: ModelHandle, op: number, shape: StageShape): StageFacts;

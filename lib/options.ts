@@ -2,9 +2,20 @@
 import { describe, MobileNetError } from './errors.js';
 import type { PreprocessRecipeName } from './model-spec.js';
 import type { CustomPreprocessRecipe } from './preprocess.js';
+import type { RegionOfInterest } from './region.js';
 
 /** A named recipe or one's own; see {@link preprocessRecipes}. */
 export type Preprocess = PreprocessRecipeName | CustomPreprocessRecipe;
+
+/**
+ * How image files become pixels.
+ *
+ * - `'exact'`: every pixel is decoded; JPEG, PNG, WebP, GIF and TIFF give the bytes Pillow gives.
+ * - `'fast'`: a JPEG that is many times larger than the network's input is decoded at 1/2, 1/4 or 1/8 of its size,
+ *   as long as twice what the network sees is left. Saves most of the time large photos take; probabilities change in
+ *   the second or third decimal.
+ */
+export type DecodeMode = 'exact' | 'fast';
 
 export interface LoadOptions {
   /** A label file's path, or the labels themselves by output index. Default: the model's own, if it carries any. */
@@ -17,6 +28,11 @@ export interface LoadOptions {
   readonly precision?: 'float32';
   /** Most threads this model uses at a time. Default: the CPUs this process may use, cgroup limits included. */
   readonly threads?: number;
+  /**
+   * Images that may wait at a time, over all calls; a call that comes then is refused with OVERLOADED. 2 x `threads`
+   * images are worked on besides. Default: 1024.
+   */
+  readonly queueLimit?: number;
   /** Where named models are kept. Default: the environment variable MOBILENETV2_CACHE, else the user's cache folder. */
   readonly cacheDir?: string;
   /** Do not download a named model that is not in the cache. */
@@ -25,34 +41,137 @@ export interface LoadOptions {
   readonly onProgress?: (received: number, total: number) => void;
   /** The most pixels (width x height) an image file may have. Default: 100 million. */
   readonly maxPixels?: number;
+  /** How image files are decoded unless a call says otherwise. Default: `'exact'`. */
+  readonly decode?: DecodeMode;
 }
 
-export interface ClassifyOptions {
-  /** How many classes to return, best first. Default: 5. */
-  readonly topK?: number;
-  /** Overrides the model's recipe for this image. */
-  readonly preprocess?: Preprocess;
+/** What every call that takes images understands. */
+export interface ImageOptions {
+  /** Overrides the model's recipe. */
+  readonly preprocess?: Preprocess | undefined;
+  /** Overrides how the model decodes files. */
+  readonly decode?: DecodeMode | undefined;
+  /** The part of the image to look at, as if the rest were not there. Default: the whole image. */
+  readonly regionOfInterest?: RegionOfInterest | undefined;
+  /**
+   * Cancels the call: images that wait are dropped, running ones stop at the next strip of rows (decoding is not
+   * interrupted). The call rejects with ABORTED, whose `cause` is the signal's reason.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ClassifyOptions extends ImageOptions {
+  /** How many classes to return at most, best first. Default: 5. */
+  readonly topK?: number | undefined;
+  /** Leave out classes below this probability, 0 ... 1. Default: 0. */
+  readonly minProbability?: number | undefined;
+  /**
+   * Only these classes, by label or index; a label that several classes share means all of them. Probabilities stay what
+   * they are over all classes.
+   */
+  readonly allow?: readonly (string | number)[] | undefined;
+  /** Not these classes; wins over `allow`. */
+  readonly deny?: readonly (string | number)[] | undefined;
+  /** Give each class its logit (the network's output before softmax) too. Default: false. */
+  readonly logits?: boolean | undefined;
+  /**
+   * `'objects'`: an array of {@link Classification}. `'typed-array'`: a {@link ClassScores} of parallel arrays, for
+   * bulk work without an object per class. Default: `'objects'`.
+   */
+  readonly outputs?: 'objects' | 'typed-array' | undefined;
+}
+
+export interface StreamOptions {
+  /**
+   * Most images between being taken from the source and their result being handed out: what bounds memory. Default: 4 x
+   * the model's threads.
+   */
+  readonly concurrency?: number | undefined;
+}
+
+export interface EmbedOptions extends ImageOptions {
+  /**
+   * 1 ... number of blocks: the mean over the output of that inverted residual block. Default: the vector the network
+   * itself pools, before its classifier.
+   */
+  readonly layer?: number | undefined;
+  /** Scale the vector to length 1 (L2). Default: false. */
+  readonly normalize?: boolean | undefined;
+}
+
+export interface ClassMapOptions extends ImageOptions {
+  /**
+   * Size in pixels the image is resized to, each 1 ... 8192. The map has a cell per 32 x 32 pixels of it (MobileNetV2).
+   * Default: the network's own, so that the mean over the map's cells equals the float network's logits.
+   */
+  readonly inputSize?: { readonly width: number; readonly height: number } | undefined;
+}
+
+export interface HeatmapOptions extends Omit<ClassMapOptions, 'preprocess' | 'decode'> {
+  /** `'floats'`: a {@link Heatmap}. `'png'`: the bytes of a PNG of the photo with the heat over it. Default: `'floats'`. */
+  readonly format?: 'floats' | 'png' | undefined;
 }
 
 export interface InferOptions {
   /** Written and returned instead of a new array; its length must be images x classes. */
   readonly output?: Float32Array;
+  /** Cancels the call; it rejects with ABORTED. `output` may be written in part. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The names of each call's options, for checks. */
+export const LOAD_OPTIONS = [
+  'labels',
+  'preprocess',
+  'precision',
+  'threads',
+  'queueLimit',
+  'cacheDir',
+  'localOnly',
+  'onProgress',
+  'maxPixels',
+  'decode',
+];
+
+const IMAGE_OPTIONS = ['preprocess', 'decode', 'regionOfInterest', 'signal'];
+export const CLASSIFY_OPTIONS = ['topK', 'minProbability', 'allow', 'deny', 'logits', 'outputs', ...IMAGE_OPTIONS];
+export const STREAM_OPTIONS = ['concurrency', ...CLASSIFY_OPTIONS];
+export const EMBED_OPTIONS = ['layer', 'normalize', ...IMAGE_OPTIONS];
+export const CLASS_MAP_OPTIONS = ['inputSize', ...IMAGE_OPTIONS];
+export const HEATMAP_OPTIONS = ['inputSize', 'format', 'regionOfInterest', 'signal'];
+
+function invalid(name: string, expected: string, value: unknown): MobileNetError {
+  return new MobileNetError('INVALID_ARGUMENT', `${name}: expected ${expected}, got ${describe(value)}`);
 }
 
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is an integer in min ... max. */
 export function checkInteger(name: string, value: unknown, min: number, max: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new MobileNetError(
-    'INVALID_ARGUMENT',
-    `${name}: expected an integer in ${min} ... ${max}, got ${describe(value)}`,
-  );
+  throw invalid(name, `an integer in ${min} ... ${max}`, value);
+}
+
+/** @throws MobileNetError INVALID_ARGUMENT unless `value` is a number in min ... max. */
+export function checkNumber(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value === 'number' && value >= min && value <= max) return value;
+  throw invalid(name, `a number in ${min} ... ${max}`, value);
+}
+
+/** @throws MobileNetError INVALID_ARGUMENT unless `value` is a boolean. */
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalid(name, 'true or false', value);
+}
+
+/** @throws MobileNetError INVALID_ARGUMENT unless `value` is one of `choices`. */
+export function checkChoice<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
+  const choice = choices.find((each) => each === value);
+  if (choice !== undefined) return choice;
+  throw invalid(name, choices.map((each) => `'${each}'`).join(' or '), value);
 }
 
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is a plain options object with no keys but `known`. */
 export function checkOptions(name: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new MobileNetError('INVALID_ARGUMENT', `${name}: expected an object, got ${describe(value)}`);
-  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(name, 'an object', value);
   const unknown = Object.keys(value).find((key) => !known.includes(key));
   if (unknown !== undefined) {
     throw new MobileNetError(

@@ -196,24 +196,26 @@ const MAX_RESIZED_SIDE = 2 ** 30;
 
 /**
  * What to do with one image for one network.
+ * @param region The part of the image to use as if the rest were not there; default: all of it. Must lie inside.
  * @throws MobileNetError `IMAGE_INVALID` if the image's sides are beyond what can be resized.
  */
 export function planPreprocess(
   recipe: PreprocessRecipe,
   image: Size & { readonly channels: number },
   input: PreprocessInput,
+  region: Rect = { x: 0, y: 0, width: image.width, height: image.height },
 ): PreprocessPlan {
   const { width, height, channels } = image;
   if (width > MAX_IMAGE_SIDE || height > MAX_IMAGE_SIDE) {
     throw new MobileNetError('IMAGE_INVALID', `image: sides of up to ${MAX_IMAGE_SIDE}, got ${width} x ${height}`);
   }
-  const { box, resized, window } = geometry(recipe.crop, image, input);
+  const { box, resized, window } = geometry(recipe.crop, region, input);
   if (resized.width > MAX_RESIZED_SIDE || resized.height > MAX_RESIZED_SIDE) {
     throw new MobileNetError('IMAGE_INVALID', `image: ${width} x ${height} is too thin for recipe '${recipe.name}'`);
   }
   return {
     image: { width, height, channels },
-    box,
+    box: { ...box, x: box.x + region.x, y: box.y + region.y },
     resize: recipe.resize,
     verticalFirst: pillowFiltersVerticallyFirst(box, resized),
     resized,
@@ -221,6 +223,16 @@ export function planPreprocess(
     dtype: input.dtype,
     ...valueMap(recipe, input.dtype, input.quantization),
   };
+}
+
+/**
+ * By which power of two, at most 8, a photo's sides can be divided while at least `margin` times what the network sees
+ * of it is left: 1 for photos that are not much larger.
+ */
+export function spareReduction(recipe: PreprocessRecipe, region: Size, input: Size, margin: number): 1 | 2 | 4 | 8 {
+  const { box, resized } = geometry(recipe.crop, region, input);
+  const reduction = Math.min(box.width / resized.width, box.height / resized.height) / margin;
+  return reduction >= 8 ? 8 : reduction >= 4 ? 4 : reduction >= 2 ? 2 : 1;
 }
 
 function geometry(crop: CropRule, image: Size, input: Size): Pick<PreprocessPlan, 'box' | 'resized' | 'window'> {
