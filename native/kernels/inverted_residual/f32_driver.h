@@ -24,6 +24,8 @@ struct F32InvertedResidual {
   using Pixels = F32Pixels<S>;
   static constexpr int32_t kLanes = S::Vec::kLanes;
   static constexpr int32_t kPanel = Gemm::kPanel;
+  template <int kStride>
+  using Kernel3x3 = typename Depthwise::template Kernel3x3<kStride>;
 
   static bool supports(const Op& op) {
     const int32_t stride = op.depthwise.stride;
@@ -98,26 +100,39 @@ struct F32InvertedResidual {
     const size_t in_pixels = op.has_expand ? static_cast<size_t>(in_rows) * s.in_width : 0;
     const size_t out_pixels = static_cast<size_t>(l.strip_rows) * s.out_width;
     l.line = align_up(Pixels::packed_floats(in_pixels, s.in_channels) * sizeof(float));
-    l.depthwise = l.line + align_up(l.buffered * l.plane * sizeof(float));
+    const size_t line_floats = op.has_expand ? l.buffered * l.plane : kLanes;  // else only a vector of zeros
+    l.depthwise = l.line + align_up(line_floats * sizeof(float));
     l.pixels = l.depthwise + align_up(l.planes * out_pixels * kLanes * sizeof(float));
     l.bytes = l.pixels + align_up(std::max(in_pixels, 2 * out_pixels) * sizeof(float*));
     return l;
   }
 
   static void strip(StageArgs& args, const Layout& l, int32_t row_begin, int32_t row_end) {
+    const auto* packed = reinterpret_cast<const float*>(args.packed);
+    if (args.op->depthwise.stride == 1) {
+      packed = args.op->has_expand ? expand_and_depthwise<1>(args, l, packed, row_begin, row_end)
+                                   : depthwise<1>(args, l, packed, row_begin, row_end);
+    } else {
+      packed = args.op->has_expand ? expand_and_depthwise<2>(args, l, packed, row_begin, row_end)
+                                   : depthwise<2>(args, l, packed, row_begin, row_end);
+    }
+    project(args, l, packed, row_begin, row_end);
+  }
+
+  // Both of these leave the strip's depthwise pixels as [plane][pixel][kLanes] and return the end of their weights.
+  template <int kStride>
+  static const float* expand_and_depthwise(StageArgs& args, const Layout& l, const float* packed, int32_t row_begin,
+                                           int32_t row_end) {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
-    const int32_t stride = op.depthwise.stride;
     auto* narrow = reinterpret_cast<float*>(args.scratch);
     auto* line = reinterpret_cast<float*>(args.scratch + l.line);
-    auto* depthwise = reinterpret_cast<float*>(args.scratch + l.depthwise);
+    auto* out = reinterpret_cast<float*>(args.scratch + l.depthwise);
     auto** pixels = reinterpret_cast<float**>(args.scratch + l.pixels);
-    const auto* packed = reinterpret_cast<const float*>(args.packed);
-    const int32_t out_pixels = (row_end - row_begin) * s.out_width;
 
     // Input rows of this strip, and those among them that the line buffer does not hold yet.
-    const int32_t first = row_begin * stride - s.pad_top;
-    const int32_t end = (row_end - 1) * stride - s.pad_top + 3;
+    const int32_t first = row_begin * kStride - s.pad_top;
+    const int32_t end = (row_end - 1) * kStride - s.pad_top + 3;
     const bool keeps = l.buffered == l.planes;
     const int32_t new_begin = std::max(keeps ? std::max(first, args.next_expanded) : first, 0);
     const int32_t new_end = std::max(std::min(end, s.in_height), new_begin);
@@ -125,12 +140,10 @@ struct F32InvertedResidual {
     args.next_expanded = std::max(args.next_expanded, new_end);
 
     PaddedRows rows{line, l.capacity, l.width};
-    if (op.has_expand) {
-      Pixels::pack(args.input, new_begin, new_end, s.in_width, s.in_channels, narrow);
-      for (int32_t y = new_begin, i = 0; y < new_end; ++y) {
-        float* row = rows.row(y + s.pad_top, kLanes) + s.pad_left * kLanes;
-        for (int32_t x = 0; x < s.in_width; ++x) pixels[i++] = row + x * kLanes;
-      }
+    Pixels::pack(args.input, new_begin, new_end, s.in_width, s.in_channels, narrow);
+    for (int32_t y = new_begin, i = 0; y < new_end; ++y) {
+      float* row = rows.row(y + s.pad_top, kLanes) + s.pad_left * kLanes;
+      for (int32_t x = 0; x < s.in_width; ++x) pixels[i++] = row + x * kLanes;
     }
     for (int32_t c = 0; c < op.depthwise.out_channels; c += kPanel) {
       const int32_t planes = std::min(l.planes - c / kLanes, kPanel / kLanes);
@@ -138,22 +151,46 @@ struct F32InvertedResidual {
       for (int32_t p = 0; p < planes; ++p) {
         rows.base = line + offset + p * l.plane;
         pad(rows, s, first, end, new_begin, new_end);
-        if (!op.has_expand) copy(args.input, s, c + p * kLanes, new_begin, new_end, rows);
       }
-      if (op.has_expand) packed = expand(op, l, packed, narrow, new_pixels, c, pixels, offset);
-      for (int32_t p = 0; p < planes; ++p) {
+      packed = expand(op, l, packed, narrow, new_pixels, c, pixels, offset);
+      for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked) {
         rows.base = line + offset + p * l.plane;
-        float* out = depthwise + static_cast<size_t>(c / kLanes + p) * out_pixels * kLanes;
-        const Conv& d = op.depthwise;
-        if (stride == 1) {
-          Depthwise::template rows<1>(rows, packed, row_begin, row_end, s.out_width, d.min_f32, d.max_f32, out);
-        } else {
-          Depthwise::template rows<2>(rows, packed, row_begin, row_end, s.out_width, d.min_f32, d.max_f32, out);
+        const Kernel3x3<kStride> kernel(packed, op.depthwise.min_f32, op.depthwise.max_f32);
+        for (int32_t y = row_begin; y < row_end; ++y, out += s.out_width * kLanes) {
+          kernel.row(typename Depthwise::PaddedColumns(rows, y * kStride), s.out_width, out);
         }
-        packed += Depthwise::kPacked;
       }
     }
-    project(args, packed, depthwise, row_begin, row_end, pixels);
+    return packed;
+  }
+
+  // Without an expansion depthwise reads the input in place.
+  template <int kStride>
+  static const float* depthwise(const StageArgs& args, const Layout& l, const float* packed, int32_t row_begin,
+                                int32_t row_end) {
+    auto* zeros = reinterpret_cast<float*>(args.scratch + l.line);
+    auto* out = reinterpret_cast<float*>(args.scratch + l.depthwise);
+    zero(zeros, 1);
+    for (int32_t c = 0; c < args.shape.in_channels; c += kLanes, packed += Depthwise::kPacked) {
+      if (c + kLanes <= args.shape.in_channels) {
+        depthwise_plane<kStride, false>(args, packed, row_begin, row_end, c, zeros, out);
+      } else {
+        depthwise_plane<kStride, true>(args, packed, row_begin, row_end, c, zeros, out);
+      }
+    }
+    return packed;
+  }
+
+  template <int kStride, bool kPartial>
+  static void depthwise_plane(const StageArgs& args, const float* packed, int32_t row_begin, int32_t row_end, int32_t c,
+                              const float* zeros, float*& out) {
+    const StageShape& s = args.shape;
+    const Kernel3x3<kStride> kernel(packed, args.op->depthwise.min_f32, args.op->depthwise.max_f32);
+    for (int32_t y = row_begin; y < row_end; ++y, out += s.out_width * kLanes) {
+      const typename Depthwise::template ImageColumns<kPartial> columns(
+          args.input, y * kStride - s.pad_top, s.in_height, s.in_width, s.in_channels, s.pad_left, c, zeros);
+      kernel.row(columns, s.out_width, out);
+    }
   }
 
   // One panel of expanded channels, from c on, of the packed pixels. Returns the panel's end.
@@ -176,16 +213,16 @@ struct F32InvertedResidual {
     return packed + static_cast<size_t>(e.in_channels + 1) * width;
   }
 
-  static void project(const StageArgs& args, const float* packed, const float* depthwise, int32_t row_begin,
-                      int32_t row_end, float** pixels) {
+  static void project(const StageArgs& args, const Layout& l, const float* packed, int32_t row_begin, int32_t row_end) {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
+    auto** pixels = reinterpret_cast<float**>(args.scratch + l.pixels);
     const int32_t out_pixels = (row_end - row_begin) * s.out_width;
     float** skip = pixels + out_pixels;
     Pixels::list(args.output, row_begin, row_end, s.out_width, s.out_channels, pixels);
     if (op.residual.present) Pixels::list(args.input, row_begin, row_end, s.out_width, s.out_channels, skip);
     GemmTile t;
-    t.a = depthwise;
+    t.a = reinterpret_cast<const float*>(args.scratch + l.depthwise);
     t.group = kLanes;
     t.group_stride = static_cast<size_t>(out_pixels) * kLanes;
     t.depth = op.project.in_channels;
@@ -214,19 +251,6 @@ struct F32InvertedResidual {
 
   static void zero(float* out, int32_t vectors) {
     for (int32_t i = 0; i < vectors; ++i) S::Vec::store(out + i * kLanes, S::Vec::zero());
-  }
-
-  // Without an expansion the line buffer holds the input itself.
-  static void copy(const Rows& input, const StageShape& s, int32_t c, int32_t new_begin, int32_t new_end,
-                   const PaddedRows& rows) {
-    const int32_t used = std::min(s.in_channels - c, kLanes);
-    for (int32_t y = new_begin; y < new_end; ++y) {
-      const float* in = reinterpret_cast<const float*>(input.row(y)) + c;
-      float* out = rows.row(y + s.pad_top, kLanes) + s.pad_left * kLanes;
-      for (int32_t x = 0; x < s.in_width; ++x, in += s.in_channels, out += kLanes) {
-        S::Vec::store(out, S::Vec::load_first(in, used));
-      }
-    }
   }
 };
 

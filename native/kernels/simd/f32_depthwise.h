@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/op.h"
+#include "core/rows.h"
 
 namespace mobilenetv2 {
 
@@ -38,57 +39,116 @@ struct F32Depthwise {
     return out + kPacked;
   }
 
-  // Output rows [row_begin, row_end) of `width` pixels each, one after the other from `out`. Columns of the input pass
-  // by one at a time, each adding to the (up to) three outputs it belongs to: every value is loaded once a row.
-  template <int kStride>
-  static void rows(const PaddedRows& in, const float* packed, int32_t row_begin, int32_t row_end, int32_t width,
-                   float min, float max, float* out) {
-    const Reg bias = Vec::load(packed);
-    Reg w[9];
-#pragma GCC unroll 9
-    for (int tap = 0; tap < 9; ++tap) w[tap] = Vec::load(packed + (tap + 1) * kLanes);
-    const Reg lo = Vec::broadcast(min), hi = Vec::broadcast(max);
-    for (int32_t y = row_begin; y < row_end; ++y) {
-      const float* top = in.row(y * kStride, kLanes);
-      const float* middle = in.row(y * kStride + 1, kLanes);
-      const float* bottom = in.row(y * kStride + 2, kLanes);
-      if constexpr (kStride == 1) {
-        const Column c0(top, middle, bottom, 0), c1(top, middle, bottom, 1);
-        Reg previous = c1.add(w + 1, c0.add(w, bias));  // of the output that lacks its last column
-        Reg current = c1.add(w, bias);                  // of the one that has its first column only
-        for (int32_t x = 0; x < width; ++x) {
-          const Column c(top, middle, bottom, x + 2);
-          const Reg done = c.add(w + 2, previous);
-          previous = c.add(w + 1, current);  // these two run ahead into outputs beyond the row's end, and are dropped
-          current = c.add(w, bias);
-          Vec::store(out, Vec::min(Vec::max(done, lo), hi));
-          out += kLanes;
-        }
-      } else {
-        Reg current = Column(top, middle, bottom, 0).add(w, bias);
-        for (int32_t x = 0; x < width; ++x) {
-          current = Column(top, middle, bottom, 2 * x + 1).add(w + 1, current);
-          const Column c(top, middle, bottom, 2 * x + 2);
-          const Reg done = c.add(w + 2, current);
-          current = c.add(w, bias);
-          Vec::store(out, Vec::min(Vec::max(done, lo), hi));
-          out += kLanes;
-        }
-      }
-    }
-  }
-
- private:
   // The three values of a column, loaded once for the two or three outputs that read them.
   struct Column {
     Reg top, middle, bottom;
-    Column(const float* t, const float* m, const float* b, int32_t x)
-        : top(Vec::in_register(Vec::load(t + x * kLanes))),
-          middle(Vec::in_register(Vec::load(m + x * kLanes))),
-          bottom(Vec::in_register(Vec::load(b + x * kLanes))) {}
     // sum + the taps of one column of the kernel; w points at the top row's.
     Reg add(const Reg* w, Reg sum) const {
       return Vec::fma(bottom, w[6], Vec::fma(middle, w[3], Vec::fma(top, w[0], sum)));
+    }
+  };
+
+  // Three rows of a line buffer, padding included, column by column.
+  struct PaddedColumns {
+    const float *top, *middle, *bottom;
+    PaddedColumns(const PaddedRows& rows, int32_t y)
+        : top(rows.row(y, kLanes)), middle(rows.row(y + 1, kLanes)), bottom(rows.row(y + 2, kLanes)) {}
+    // How many of the next `count` groups of columns next() may read.
+    int32_t inside(int32_t, int32_t count) const { return count; }
+    Column next() {
+      const Column c{Vec::in_register(Vec::load(top)), Vec::in_register(Vec::load(middle)),
+                     Vec::in_register(Vec::load(bottom))};
+      top += kLanes, middle += kLanes, bottom += kLanes;
+      return c;
+    }
+    Column next_or_padding() { return next(); }
+  };
+
+  // Three rows of an NHWC image in place: `lanes` channels of pixels `channels` apart, kPartial if less than a vector.
+  template <bool kPartial>
+  struct ImageColumns {
+    const float* row[3];
+    size_t step[3];
+    int32_t x, width, lanes;
+    // `zeros` is a vector of zeros, which stands for every pixel of a row outside the image.
+    ImageColumns(const Rows& rows, int32_t y, int32_t height, int32_t width, int32_t channels, int32_t pad_left,
+                 int32_t c, const float* zeros)
+        : x(-pad_left), width(width), lanes(std::min(channels - c, kLanes)) {
+      for (int32_t i = 0; i < 3; ++i, ++y) {
+        const bool image = y >= 0 && y < height;
+        row[i] = image ? reinterpret_cast<const float*>(rows.row(y)) + c : zeros;
+        step[i] = image ? static_cast<size_t>(channels) : 0;
+      }
+    }
+    int32_t inside(int32_t group, int32_t count) const { return x < 0 ? 0 : std::clamp((width - x) / group, 0, count); }
+    Column next() {
+      const Column c{load(row[0]), load(row[1]), load(row[2])};
+      row[0] += step[0], row[1] += step[1], row[2] += step[2], ++x;
+      return c;
+    }
+    Column next_or_padding() {
+      if (x >= 0 && x < width) return next();
+      ++x;
+      return {Vec::zero(), Vec::zero(), Vec::zero()};
+    }
+    Reg load(const float* p) const {
+      if constexpr (kPartial) return Vec::load_first(p, lanes);
+      return Vec::in_register(Vec::load(p));
+    }
+  };
+
+  // The weights of one vector of channels in registers, for as many rows as there are.
+  template <int kStride>
+  struct Kernel3x3 {
+    Reg bias, w[9], lo, hi;
+
+    Kernel3x3(const float* packed, float min, float max)
+        : bias(Vec::load(packed)), lo(Vec::broadcast(min)), hi(Vec::broadcast(max)) {
+#pragma GCC unroll 9
+      for (int tap = 0; tap < 9; ++tap) w[tap] = Vec::load(packed + (tap + 1) * kLanes);
+    }
+
+    // One output row of `width` pixels, a vector each. Columns of the input pass by one at a time, each adding to the
+    // (up to three) outputs it belongs to; so every value is loaded once a row, and sums run over columns first.
+    template <class Columns>
+    void row(Columns in, int32_t width, float* out) const {
+      if constexpr (kStride == 1) {
+        const Column c0 = in.next_or_padding(), c1 = in.next_or_padding();
+        Reg previous = c1.add(w + 1, c0.add(w, bias));  // of the output that lacks its last column
+        Reg current = c1.add(w, bias);                  // of the one that has its first column only
+        const int32_t inside = in.inside(1, width);
+        int32_t x = 0;
+        for (; x < inside; ++x, out += kLanes) finish_one(in.next(), &previous, &current, out);
+        for (; x < width; ++x, out += kLanes) finish_one(in.next_or_padding(), &previous, &current, out);
+      } else {
+        Reg current = in.next_or_padding().add(w, bias);
+        const int32_t inside = in.inside(2, width);
+        int32_t x = 0;
+        for (; x < inside; ++x, out += kLanes) {
+          current = in.next().add(w + 1, current);
+          finish_two(in.next(), &current, out);
+        }
+        for (; x < width; ++x, out += kLanes) {
+          current = in.next_or_padding().add(w + 1, current);
+          finish_two(in.next_or_padding(), &current, out);
+        }
+      }
+    }
+
+   private:
+    // The last column of one output is the middle one of the next and the first one of that after it. At a row's end
+    // these run ahead into outputs that do not exist, and are dropped.
+    void finish_one(const Column& c, Reg* previous, Reg* current, float* out) const {
+      const Reg done = c.add(w + 2, *previous);
+      *previous = c.add(w + 1, *current);
+      *current = c.add(w, bias);
+      Vec::store(out, Vec::min(Vec::max(done, lo), hi));
+    }
+
+    void finish_two(const Column& c, Reg* current, float* out) const {
+      const Reg done = c.add(w + 2, *current);
+      *current = c.add(w, bias);
+      Vec::store(out, Vec::min(Vec::max(done, lo), hi));
     }
   };
 };

@@ -15,7 +15,8 @@ struct F32x8 {
   // The first n lanes (n >= 0) from memory, zero in the others; nothing else is read.
   static Reg load_first(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
   static void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
-  static void store_first(float* p, Reg x, int n) { _mm256_maskstore_ps(p, first(n), x); }
+  // AMD's masked stores take some twenty times as long as plain ones.
+  static void store_first(float* p, Reg x, int n) { n >= 8 ? store(p, x) : _mm256_maskstore_ps(p, first(n), x); }
   static Reg broadcast(float x) { return _mm256_set1_ps(x); }
   // The same value, in a register: g++ would rather load it again for each of its uses, and run out of load slots.
   static Reg in_register(Reg x) {
