@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addBench } from './bench.js';
 import { addClassify } from './classify.js';
 import { EXIT_CODES_HELP, EXIT_USAGE, reportError } from './errors.js';
+import { addExplain } from './explain.js';
 import { addFetch } from './fetch.js';
 import { endQuietlyOnClosedPipe } from './output.js';
 
@@ -43,6 +44,7 @@ ${EXIT_CODES_HELP}
     );
   addClassify(program);
   addFetch(program);
+  addExplain(program);
   addBench(program);
   try {
     await program.parseAsync([...argv]);
