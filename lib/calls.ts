@@ -8,6 +8,8 @@ export class Call {
   #reason: MobileNetError | null = null;
   readonly #listeners = new Set<() => void>();
 
+  constructor(readonly signal: AbortSignal | undefined) {}
+
   /** What a cancelled call rejects with; null while it is not. */
   get reason(): MobileNetError | null {
     return this.#reason;
@@ -32,10 +34,17 @@ export class Call {
   }
 }
 
+/** The calls that one signal cancels. */
+interface Listener {
+  readonly calls: Set<Call>;
+  readonly stop: () => void;
+}
+
 export class Calls {
-  /** With what takes their signals' listeners away. */
-  readonly #open = new Map<Call, (() => void) | null>();
+  readonly #open = new Set<Call>();
   readonly #work = new Set<Promise<unknown>>();
+  /** One listener per signal, however many calls have it: Node warns of more than ten. */
+  readonly #listeners = new Map<AbortSignal, Listener>();
   #closed: Promise<void> | null = null;
 
   /** @param model what messages call the model. */
@@ -49,18 +58,34 @@ export class Calls {
   begin(signal: AbortSignal | undefined): Call {
     if (this.#closed) throw this.#closedError();
     checkSignal(signal);
-    const call = new Call();
-    this.#open.set(call, null);
-    if (signal === undefined) return call;
-    const abort = () => call.cancel(aborted(signal));
-    signal.addEventListener('abort', abort, { once: true });
-    this.#open.set(call, () => signal.removeEventListener('abort', abort));
+    const call = new Call(signal);
+    this.#open.add(call);
+    if (signal !== undefined) this.#listen(signal).calls.add(call);
     return call;
   }
 
   end(call: Call): void {
-    this.#open.get(call)?.();
     this.#open.delete(call);
+    const { signal } = call;
+    const listener = signal && this.#listeners.get(signal);
+    if (listener === undefined) return;
+    listener.calls.delete(call);
+    if (listener.calls.size > 0) return;
+    listener.stop();
+    this.#listeners.delete(signal as AbortSignal);
+  }
+
+  #listen(signal: AbortSignal): Listener {
+    const known = this.#listeners.get(signal);
+    if (known !== undefined) return known;
+    const calls = new Set<Call>();
+    const abort = () => {
+      for (const call of calls) call.cancel(aborted(signal));
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    const listener = { calls, stop: () => signal.removeEventListener('abort', abort) };
+    this.#listeners.set(signal, listener);
+    return listener;
   }
 
   /** A whole call: begun, waited for by {@link close}, ended. */
@@ -84,7 +109,7 @@ export class Calls {
   /** Cancels what is under way with MODEL_CLOSED, waits until it has ended, then frees. Later calls do nothing more. */
   close(free: () => Promise<void>): Promise<void> {
     this.#closed ??= (async () => {
-      for (const call of this.#open.keys()) call.cancel(this.#closedError());
+      for (const call of this.#open) call.cancel(this.#closedError());
       await Promise.allSettled(this.#work);
       await free();
     })();

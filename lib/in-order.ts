@@ -42,24 +42,33 @@ export async function* inOrder<T, R>(
     entry.result.then(settle, settle);
     pending.push(entry);
   };
-  const ask = async () => {
+  const take = (next: IteratorResult<T>) => {
+    source = next.done ? 'over' : 'idle';
+    if (!next.done) begin(next.value);
+    notify();
+  };
+  const fail = (error: unknown) => {
+    source = 'over';
+    failure = { error };
+    notify();
+  };
+  // What a plain iterable has is taken at once, so that the queue is as full as it will be when the next call comes.
+  const ask = () => {
     source = 'asked';
     try {
-      const next = await iterator.next();
-      source = next.done ? 'over' : 'idle';
-      if (!next.done) begin(next.value);
+      const next = iterator.next();
+      if ('then' in next) next.then(take, fail);
+      else take(next);
     } catch (error) {
-      source = 'over';
-      failure = { error };
+      fail(error);
     }
-    notify();
   };
 
   const forget = call.onCancel(notify);
   try {
     for (;;) {
       call.throwIfCancelled();
-      if (source === 'idle' && pending.length < concurrency) void ask();
+      if (source === 'idle' && pending.length < concurrency) ask();
       const head = pending[0];
       if (head?.settled) {
         pending.shift();
