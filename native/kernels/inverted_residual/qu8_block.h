@@ -67,8 +67,8 @@ class Block {
   // stride 2 completes exactly one pair, and at stride 1 each two rows do.
   struct Plan {
     // Bytes of A tiles made before they are projected: constants are loaded once for a group, which stays in the
-    // first-level cache.
-    static constexpr size_t kGroupBytes = 9 << 10;
+    // first-level cache. More than four tiles gain nothing.
+    static constexpr size_t kGroupBytes = 18 << 10;
 
     int32_t stride, before, columns, panels, strip_rows, pairs, line, group;
     size_t panel_bytes, pair_bytes, tile_bytes, tiles_bytes;
@@ -86,7 +86,8 @@ class Block {
       pair_bytes = panels * panel_bytes;
       line = split_columns ? (s.out_width + 1) / 2 : s.out_width;
       tile_bytes = ATile<V>::bytes(depthwise_k<V>(op.project.in_channels));
-      group = std::clamp(static_cast<int32_t>(kGroupBytes / tile_bytes), 1, Split(line, V::kTileCols).parts);
+      group = std::clamp(static_cast<int32_t>(kGroupBytes / tile_bytes), 1, 4);
+      group = std::min(group, Split(line, V::kTileCols).parts);
       tiles_bytes = group * tile_bytes;
       if (op.has_expand) {
         const size_t tiles = Split(s.in_width, V::kTileCols).parts;

@@ -81,8 +81,13 @@ struct Product {
         const Int pixel = V::broadcast(a + c * V::kColBytes + r * A::kRowBytes);
 #pragma GCC unroll 2
         for (int v = 0; v < NV; ++v) {
-          const bool half = kShape == kOneAndHalf && v == 1;
-          acc[r][c][v] = half ? V::dot_half(acc[r][c][v], pixel, weights[v]) : V::dot(acc[r][c][v], pixel, weights[v]);
+          if constexpr (kShape == kOneAndHalf) {
+            if (v == 1) {
+              acc[r][c][v] = V::dot_half(acc[r][c][v], pixel, weights[v]);
+              continue;
+            }
+          }
+          acc[r][c][v] = V::dot(acc[r][c][v], pixel, weights[v]);
         }
       }
     }

@@ -1,0 +1,28 @@
+#include "kernels/x86_qu8.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "kernels/common.h"
+
+#include "kernels/simd/x86_avxvnni_begin.h"
+
+#include "kernels/simd/x86_qu8_avxvnni.h"
+
+#include "kernels/classifier/qu8_dense.h"
+
+#include "kernels/simd/x86_end.h"
+
+namespace mobilenetv2 {
+
+const Kernel dense_qu8__avxvnni = qu8::DenseRow<avxvnni::Qu8>::kernel("dense_qu8__avxvnni", Isa::avxvnni);
+
+}  // namespace mobilenetv2
+
+#endif

@@ -1,0 +1,29 @@
+#include "kernels/x86_qu8.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "kernels/common.h"
+
+#include "kernels/simd/x86_avxvnni_begin.h"
+
+#include "kernels/simd/x86_qu8_avxvnni.h"
+
+#include "kernels/pool/qu8_pool.h"
+
+#include "kernels/simd/x86_end.h"
+
+namespace mobilenetv2 {
+
+const Kernel global_average_pool_qu8__avxvnni =
+    qu8::GlobalAveragePool<avxvnni::Qu8>::kernel("global_average_pool_qu8__avxvnni", Isa::avxvnni);
+
+}  // namespace mobilenetv2
+
+#endif

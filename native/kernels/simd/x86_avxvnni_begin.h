@@ -1,0 +1,9 @@
+// Opens a region whose functions may use AVX2, FMA and AVX-VNNI; simd/x86_end.h closes it. Standard headers must be
+// included before. No #pragma once: each region opens again. MSVC needs no region.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avxvnni"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC diagnostic push
+#pragma GCC target("avx2,fma,avxvnni")
+#endif
