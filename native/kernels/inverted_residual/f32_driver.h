@@ -207,7 +207,7 @@ struct F32InvertedResidual {
     t.out_offset = offset;
     t.vector_stride = l.plane;
     const int32_t width = Gemm::panel_width(e.out_channels - c);
-    t.channels = width;  // lanes beyond out_channels are zero
+    t.channels = width;  // whole: projection reads no lane beyond out_channels, whatever it holds
     t.lo = e.min_f32, t.hi = e.max_f32;
     Gemm::template panel<kLanes>(t, width, new_pixels);
     return packed + static_cast<size_t>(e.in_channels + 1) * width;

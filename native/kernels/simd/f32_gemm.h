@@ -30,7 +30,7 @@ struct GemmTile {
   size_t out_offset = 0, vector_stride = 0;
   int32_t channels = 0;
   float lo = 0, hi = 0;
-  // Skip connection: null, or y = clamp(residual[r][residual_offset + channel] + y).
+  // Skip connection: null, or y = clamp(residual[r][out_offset + channel] + y).
   const float* const* residual = nullptr;
   float residual_lo = 0, residual_hi = 0;
 };
