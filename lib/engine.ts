@@ -158,8 +158,8 @@ export class Engine {
   }
 
   #bind(path: Path, size: InputSize, lanes: number): BoundProgram {
-    const plan = planProgram(this.compiled, path, size, lanes, (op, shape) =>
-      this.#native.stageFacts(this.#model, op, shape),
+    const plan = planProgram(this.compiled, path, size, lanes, (op, shape, lanes) =>
+      this.#native.stageFacts(this.#model, op, shape, lanes),
     );
     return { plan, handle: this.#native.bindProgram(this.#model, plan.program), idleArenas: [] };
   }

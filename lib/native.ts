@@ -106,6 +106,8 @@ export interface StageFacts {
   scratchBytes: number;
   /** Output rows the kernel makes per turn. */
   stripRows: number;
+  /** Scratch common to all lanes when they are slices of channels; null: the kernel has no such form. */
+  slicedScratchBytes: number | null;
 }
 
 export interface Stage {
@@ -130,6 +132,11 @@ export interface Lane {
 export interface Step {
   /** Arena offset of the input tensor; null: the image itself. */
   inputOffset: number | null;
+  /**
+   * The lanes are slices of channels instead of bands of rows: one stage, every lane has all rows, and output and
+   * scratch are common to all.
+   */
+  sliced: boolean;
   stages: Stage[];
   lanes: Lane[];
 }
@@ -181,7 +188,7 @@ export interface NativeBinding {
   };
   /** Lets go of the packed weights; runs that are under way keep them. */
   releaseModel(model: ModelHandle): void;
-  stageFacts(model: ModelHandle, op: number, shape: StageShape): StageFacts;
+  stageFacts(model: ModelHandle, op: number, shape: StageShape, lanes: number): StageFacts;
   bindProgram(model: ModelHandle, program: Program): ProgramHandle;
   /** Off the JavaScript thread. Resolves to false when cancelled. Buffers must not be transferred meanwhile. */
   run(program: ProgramHandle, run: Run, threads: number): Promise<boolean>;

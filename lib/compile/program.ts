@@ -8,8 +8,8 @@ import { stageShapes } from './geometry.js';
 import type { CompiledModel, CompiledOp, Path } from './ops.js';
 import { type ChainStage, ringRows } from './row-order.js';
 
-/** Asks the kernel that will run op `op` what it needs. */
-export type FactsOf = (op: number, shape: StageShape) => StageFacts;
+/** Asks the kernel that will run op `op` what it needs when `lanes` threads share it. */
+export type FactsOf = (op: number, shape: StageShape, lanes: number) => StageFacts;
 
 /** A program and, for people and tests, the buffers its arena is made of. */
 export interface Plan {
@@ -48,7 +48,7 @@ export function planProgram(
   const compiled = path.ops.map((index) => model.ops[index] as CompiledOp);
   const shapes = stageShapes(compiled, height, width);
   const ops = compiled.map((op, k) =>
-    plannedOp(op, path.ops[k] as number, shapes[k] as StageShape, model.dtype, factsOf),
+    plannedOp(op, path.ops[k] as number, shapes[k] as StageShape, model.dtype, lanes, factsOf),
   );
   return new Layout(model.dtype, ops, path.outputs, lanes).plan(chooseCuts(ops, lanes));
 }
@@ -58,9 +58,10 @@ function plannedOp(
   index: number,
   shape: StageShape,
   dtype: Dtype,
+  lanes: number,
   factsOf: FactsOf,
 ): PlannedOp {
-  const facts = factsOf(index, shape);
+  const facts = factsOf(index, shape, lanes);
   const elementBytes = op.kind === 'softmax' || dtype === 'f32' ? 4 : 1;
   const outputRowBytes = shape.outWidth * shape.outChannels * elementBytes;
   return { index, name, op, shape, facts, stripRows: facts.stripRows, outputRowBytes, output };
@@ -76,40 +77,77 @@ function chains(op: PlannedOp): boolean {
 }
 
 /**
- * Which neighbours to chain: the cuts with the smallest peak and, among those, the most steps (a plain step has no
- * turns to take). A step's cost is its input, output, rings and scratch; the arena is as large as the largest cost.
+ * Threads share maps of at most this many rows by channels, higher ones by bands of rows: a band repeats about two rows
+ * of expansion of its neighbour's, and 7 rows cannot be halved.
  */
-function chooseCuts(ops: readonly PlannedOp[], lanes: number): Cut[] {
-  interface Best {
-    readonly peak: number;
-    readonly steps: number;
-    readonly cuts: readonly Cut[];
-  }
-  const best: Best[] = [{ peak: 0, steps: 0, cuts: [] }];
-  for (let end = 1; end <= ops.length; end++) {
-    let winner: Best | undefined;
-    for (let begin = end - 1; begin >= 0; begin--) {
-      const stages = ops.slice(begin, end);
-      if (stages.length > 1 && !stages.every(chains)) break;
-      const before = best[begin] as Best;
-      const peak = Math.max(before.peak, stepBytes(stages, begin === 0 ? null : (ops[begin - 1] as PlannedOp), lanes));
-      if (winner === undefined || peak < winner.peak || (peak === winner.peak && before.steps + 1 > winner.steps)) {
-        winner = { peak, steps: before.steps + 1, cuts: [...before.cuts, { begin, end }] };
-      }
-    }
-    best.push(winner as Best);
-  }
-  return [...(best[ops.length] as Best).cuts];
+const MAX_SLICED_ROWS = 14;
+
+/** Scratch of the op shared by slices of channels, or null where bands of rows serve. */
+function slicedScratch(op: PlannedOp, lanes: number): number | null {
+  return lanes > 1 && op.shape.outHeight <= MAX_SLICED_ROWS ? op.facts.slicedScratchBytes : null;
 }
 
-function stepBytes(stages: readonly PlannedOp[], producer: PlannedOp | null, lanes: number): number {
+/**
+ * Which neighbours to chain. A step's cost is its input, output, rings and scratch; the arena is as large as the largest
+ * cost. Chaining saves memory, but a plain step has no turns to take, and at the border of two lanes a chain repeats more
+ * rows. So of the cuts whose peak is the smallest possible, or no more than the largest narrow tensor (which somebody
+ * who ran block by block would need anyway), those with the most steps are taken.
+ */
+function chooseCuts(ops: readonly PlannedOp[], lanes: number): Cut[] {
+  const costs = new Map<string, number>();
+  const cost = (begin: number, end: number) => {
+    const key = `${begin} ${end}`;
+    const known = costs.get(key) ?? stepBytes(ops.slice(begin, end), begin === 0 ? null : ops[begin - 1], lanes);
+    costs.set(key, known);
+    return known;
+  };
+  const narrow = ops.filter(({ op }) => op.kind === 'invertedResidual').map(outputBytes);
+  return mostSteps(ops, cost, Math.max(smallestPeak(ops, cost), ...narrow));
+}
+
+type StepCost = (begin: number, end: number) => number;
+
+/** Where a step that ends before `end` may begin, nearest first. */
+function* beginnings(ops: readonly PlannedOp[], end: number): Generator<number> {
+  yield end - 1;
+  if (!chains(ops[end - 1] as PlannedOp)) return;
+  for (let begin = end - 2; begin >= 0 && chains(ops[begin] as PlannedOp); begin--) yield begin;
+}
+
+function smallestPeak(ops: readonly PlannedOp[], cost: StepCost): number {
+  const peaks = [0]; // of the ops below an index
+  for (let end = 1; end <= ops.length; end++) {
+    const candidates = [...beginnings(ops, end)].map((begin) => Math.max(peaks[begin] as number, cost(begin, end)));
+    peaks.push(Math.min(...candidates));
+  }
+  return peaks[ops.length] as number;
+}
+
+function mostSteps(ops: readonly PlannedOp[], cost: StepCost, bound: number): Cut[] {
+  const best: (readonly Cut[] | null)[] = [[]]; // null: not within the bound
+  for (let end = 1; end <= ops.length; end++) {
+    let winner: readonly Cut[] | null = null;
+    for (const begin of beginnings(ops, end)) {
+      const before = best[begin];
+      if (!before || cost(begin, end) > bound) continue;
+      if (winner === null || before.length + 1 > winner.length) winner = [...before, { begin, end }];
+    }
+    best.push(winner);
+  }
+  return [...(best[ops.length] ?? [])];
+}
+
+function stepBytes(stages: readonly PlannedOp[], producer: PlannedOp | null | undefined, lanes: number): number {
+  const last = stages[stages.length - 1] as PlannedOp;
+  const whole = (producer ? outputBytes(producer) : 0) + outputBytes(last);
+  const sliced = stages.length === 1 ? slicedScratch(last, lanes) : null;
+  if (sliced !== null) return whole + sliced;
   const rows = laneRows(stages, lanes);
   const perLane = stages.reduce((sum, stage, k) => {
     const ring = k === stages.length - 1 ? 0 : stage.outputRowBytes * (rows.rings[k] as number);
     return sum + ring + stage.facts.scratchBytes;
   }, 0);
-  const last = stages[stages.length - 1] as PlannedOp;
-  return (producer ? outputBytes(producer) : 0) + outputBytes(last) + perLane * rows.bounds.length;
+  return whole + perLane * rows.bounds.length;
 }
 
 /** The rows each lane makes of the last stage, and the rings that suffice for all of them. */
@@ -147,6 +185,7 @@ class Layout {
     const at = (range: number) => offsets[range] as number;
     const steps: Step[] = drafts.map((draft) => ({
       inputOffset: draft.input === null ? null : at(draft.input),
+      sliced: draft.sliced,
       stages: draft.stages,
       lanes: draft.lanes.map(
         ({ rowBegin, rowEnd, places }): Lane => ({
@@ -184,27 +223,36 @@ class Layout {
 
   private draft({ begin, end }: Cut, step: number, outputs: readonly number[]) {
     const stages = this.ops.slice(begin, end);
+    const input = step === 0 ? null : (outputs[step - 1] as number);
+    const output = outputs[step] as number;
+    const last = stages[stages.length - 1] as PlannedOp;
+    const scratchBytes = stages.length === 1 ? slicedScratch(last, this.lanes) : null;
+    if (scratchBytes !== null) {
+      const scratch = this.scratch(last, scratchBytes, step, 'shared');
+      const rows = last.shape.outHeight;
+      const lane = { rowBegin: 0, rowEnd: rows, places: [{ output, scratch }] };
+      const stage: Stage = { op: last.index, shape: last.shape, outputRows: rows };
+      return { input, sliced: true, stages: [stage], lanes: new Array<typeof lane>(this.lanes).fill(lane) };
+    }
     const { bounds, rings } = laneRows(stages, this.lanes);
     const lanes = bounds.map((rows, lane) => ({
       ...rows,
       places: stages.map((stage, k) => ({
         output:
-          k === stages.length - 1
-            ? (outputs[step] as number)
+          stage === last
+            ? output
             : this.range(`${stage.name} (ring, lane ${lane})`, stage.outputRowBytes * (rings[k] as number), step, step),
-        scratch:
-          stage.facts.scratchBytes === 0
-            ? null
-            : this.range(`${stage.name} (scratch, lane ${lane})`, stage.facts.scratchBytes, step, step),
+        scratch: this.scratch(stage, stage.facts.scratchBytes, step, `lane ${lane}`),
       })),
     }));
-    return {
-      input: step === 0 ? null : (outputs[step - 1] as number),
-      stages: stages.map(
-        (stage, k): Stage => ({ op: stage.index, shape: stage.shape, outputRows: rings[k] as number }),
-      ),
-      lanes,
-    };
+    const planned = stages.map(
+      (stage, k): Stage => ({ op: stage.index, shape: stage.shape, outputRows: rings[k] as number }),
+    );
+    return { input, sliced: false, stages: planned, lanes };
+  }
+
+  private scratch(stage: PlannedOp, bytes: number, step: number, of: string): number | null {
+    return bytes === 0 ? null : this.range(`${stage.name} (scratch, ${of})`, bytes, step, step);
   }
 
   private range(name: string, bytes: number, from: number, to: number): number {

@@ -25,6 +25,7 @@ Step read_step(const Fields& f) {
   Step step;
   step.external_input = !f.has("inputOffset");
   if (!step.external_input) step.input_offset = f.size("inputOffset");
+  step.sliced = f.boolean("sliced");
   f.each("stages", [&step](const Fields& stage) { step.stages.push_back(read_stage(stage)); });
   f.each("lanes", [&step](const Fields& lane) { step.lanes.push_back(read_lane(lane)); });
   return step;

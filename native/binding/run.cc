@@ -102,7 +102,7 @@ Napi::Value release_model(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// stageFacts(model, op, shape) -> { scratchBytes, stripRows }
+// stageFacts(model, op, shape, lanes) -> { scratchBytes, stripRows, slicedScratchBytes: number | null }
 Napi::Value stage_facts(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto model = read_handle<PackedModel>(info[0], kModelTag);
@@ -110,11 +110,18 @@ Napi::Value stage_facts(const Napi::CallbackInfo& info) {
   const StageShape shape = read_shape(Fields(info[2], "shape", &errors));
   const uint32_t op = info[1].IsNumber() ? info[1].As<Napi::Number>().Uint32Value() : UINT32_MAX;
   if (model == nullptr || op >= model->op_count()) errors.add("no such op");
+  const int32_t lanes = info[3].IsNumber() ? info[3].As<Napi::Number>().Int32Value() : 0;
+  if (lanes < 1) errors.add("lanes must be at least 1");
   if (!errors.ok()) return throw_error(env, errors.first);
   const StageFacts facts = model->kernel(op).facts(model->op(op), shape);
   Napi::Object result = Napi::Object::New(env);
   result.Set("scratchBytes", static_cast<double>(facts.scratch_bytes));
   result.Set("stripRows", facts.strip_rows);
+  const SlicedRun* sliced = model->kernel(op).sliced;
+  result.Set("slicedScratchBytes",
+             sliced == nullptr
+                 ? env.Null()
+                 : Napi::Number::New(env, static_cast<double>(sliced->scratch_bytes(model->op(op), shape, lanes))));
   return result;
 }
 
@@ -196,7 +203,8 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
   const auto span = [&](const Napi::Value& value, const char* name, size_t bytes) -> uint8_t* {
     size_t size = 0;
     uint8_t* data = bytes_of(value, &size);
-    if (data == nullptr || size != bytes) f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
+    if (data == nullptr || size != bytes)
+      f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
     return data;
   };
   const auto n = static_cast<size_t>(count);
@@ -212,7 +220,8 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
     const size_t bytes = n * program.outputs[i].count * sizeof(float);
     job->outputs.push_back(wanted.IsNull() ? nullptr : reinterpret_cast<float*>(span(wanted, "outputs", bytes)));
   }
-  if (f.has("cancel")) job->cancel_flag = reinterpret_cast<std::atomic<int32_t>*>(span(f.get("cancel"), "cancel", sizeof(int32_t)));
+  if (f.has("cancel"))
+    job->cancel_flag = reinterpret_cast<std::atomic<int32_t>*>(span(f.get("cancel"), "cancel", sizeof(int32_t)));
   job->arenas = std::move(arenas);
   return job;
 }

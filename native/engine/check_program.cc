@@ -8,6 +8,7 @@ namespace mobilenetv2 {
 namespace {
 
 constexpr int32_t kMaxSide = 1 << 15;
+constexpr size_t kMaxSlices = 1024;
 constexpr size_t kMaxArena = size_t{1} << 40;
 
 bool fits(size_t offset, size_t bytes, size_t arena) { return offset <= arena && bytes <= arena - offset; }
@@ -73,6 +74,30 @@ bool rings_suffice(const Step& step, const Lane& lane, const PackedModel& model)
   });
 }
 
+Status check_slices(const Step& step, size_t arena_bytes, const PackedModel& model) {
+  const Stage& stage = step.stages.front();
+  const SlicedRun* sliced = model.kernel(stage.op).sliced;
+  if (step.stages.size() != 1 || sliced == nullptr) return failure("slices are for one stage whose kernel has them");
+  if (step.lanes.size() > kMaxSlices) return failure("too many slices");
+  const auto slices = static_cast<int32_t>(step.lanes.size());
+  const size_t scratch = sliced->scratch_bytes(model.op(stage.op), stage.shape, slices);
+  for (const Lane& lane : step.lanes) {
+    if (lane.places.size() != 1 || lane.row_begin != 0 || lane.row_end != stage.shape.out_height) {
+      return failure("a slice needs one place and all rows");
+    }
+    const Lane::Place &place = lane.places.front(), &first = step.lanes.front().places.front();
+    if (place.output_offset != first.output_offset || place.scratch_offset != first.scratch_offset) {
+      return failure("slices must share output and scratch");
+    }
+    if (place.output_offset % kAlignment != 0 || place.scratch_offset % kAlignment != 0 ||
+        !fits(place.output_offset, output_row_bytes(model, stage) * stage.output_rows, arena_bytes) ||
+        !fits(place.scratch_offset, scratch, arena_bytes)) {
+      return failure("a stage lies outside the arena");
+    }
+  }
+  return {};
+}
+
 Status check_step(const Step& step, size_t arena_bytes, Dtype dtype, const PackedModel& model) {
   if (step.stages.empty() || step.lanes.empty()) return failure("a step needs stages and lanes");
   if (step.stages.size() > kMaxStages) return failure("a chain is too long");
@@ -97,6 +122,7 @@ Status check_step(const Step& step, size_t arena_bytes, Dtype dtype, const Packe
   }
   const Stage& last = step.stages.back();
   if (last.output_rows != last.shape.out_height) return failure("the last stage must keep its whole output");
+  if (step.sliced) return check_slices(step, arena_bytes, model);
   int32_t row = 0;
   for (const Lane& lane : step.lanes) {
     if (lane.row_begin != row || lane.row_end <= row) return failure("lanes must cover the rows in order");

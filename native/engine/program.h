@@ -38,6 +38,8 @@ struct Step {
   size_t input_offset = 0;      // a whole tensor in the arena
   std::vector<Stage> stages;
   std::vector<Lane> lanes;
+  // The lanes are slices of channels (see SlicedRun): one stage, and every lane has all rows and the same places.
+  bool sliced = false;
 };
 
 // A tensor the caller gets, as float32: values of `dtype` in the arena, real = scale * (q - zero_point) if quantised.

@@ -33,6 +33,25 @@ void forward_row(void* context, Layer layer, int32_t row, const void* data, size
   tap->options->on_row(tap->options->on_row_context, tap->op, layer, row, data, bytes);
 }
 
+// The whole tensor that the step reads.
+Rows step_input(const StepRun& run) {
+  const Stage& first = run.step.stages.front();
+  const StageShape& s = first.shape;
+  return {const_cast<uint8_t*>(run.input), s.in_height,
+          static_cast<size_t>(s.in_width) * s.in_channels * element_bytes(run.model.op(first.op).dtype)};
+}
+
+StageArgs stage_args(const StepRun& run, const Stage& stage, const Lane::Place& place, const Rows& input) {
+  StageArgs args;
+  args.op = &run.model.op(stage.op);
+  args.packed = run.model.packed(stage.op);
+  args.shape = stage.shape;
+  args.input = input;
+  args.output = {run.arena + place.output_offset, stage.output_rows, output_row_bytes(run.model, stage)};
+  args.scratch = run.arena + place.scratch_offset;
+  return args;
+}
+
 void run_lane(StepRun& run, const Lane& lane) {
   const Step& step = run.step;
   std::array<StageArgs, kMaxStages> args;
@@ -40,20 +59,11 @@ void run_lane(StepRun& run, const Lane& lane) {
   std::array<Tap, kMaxStages> taps;
   RowOrder order(run.model, step, lane.row_begin, lane.row_end);
 
-  const StageShape& first = step.stages.front().shape;
-  const Dtype dtype = run.model.op(step.stages.front().op).dtype;
-  Rows input{const_cast<uint8_t*>(run.input), first.in_height,
-             static_cast<size_t>(first.in_width) * first.in_channels * element_bytes(dtype)};
+  Rows input = step_input(run);
   for (size_t k = 0; k < step.stages.size(); ++k) {
     const Stage& stage = step.stages[k];
     StageArgs& a = args[k];
-    a = StageArgs{};
-    a.op = &run.model.op(stage.op);
-    a.packed = run.model.packed(stage.op);
-    a.shape = stage.shape;
-    a.input = input;
-    a.output = {run.arena + lane.places[k].output_offset, stage.output_rows, output_row_bytes(run.model, stage)};
-    a.scratch = run.arena + lane.places[k].scratch_offset;
+    a = stage_args(run, stage, lane.places[k], input);
     a.next_expanded = first_input_row(*a.op, stage.shape, order.next(k));
     if (run.options.on_row != nullptr) {
       op_taps[k] = {&run.options, stage.op};
@@ -83,17 +93,47 @@ void run_lane_at(void* context, int32_t i) {
   run_lane(*run, run->step.lanes[static_cast<size_t>(i)]);
 }
 
+struct PhaseRun {
+  StepRun& step_run;
+  const StageArgs& args;
+  int32_t phase;
+};
+
+void run_slice_at(void* context, int32_t slice) {
+  auto* phase_run = static_cast<PhaseRun*>(context);
+  StepRun& run = phase_run->step_run;
+  if (run.cancelled()) return run.complete.store(false, std::memory_order_relaxed);
+  const Stage& stage = run.step.stages.front();
+  run.model.kernel(stage.op).sliced->run(phase_run->args, phase_run->phase, slice,
+                                         static_cast<int32_t>(run.step.lanes.size()));
+}
+
+void run_parallel(const RunOptions& options, int32_t count, void (*body)(void*, int32_t), void* context) {
+  if (count > 1 && options.parallel.run != nullptr)
+    return options.parallel.run(options.parallel.pool, count, body, context);
+  for (int32_t i = 0; i < count; ++i) body(context, i);
+}
+
+void run_slices(StepRun& run) {
+  const Stage& stage = run.step.stages.front();
+  const StageArgs args = stage_args(run, stage, run.step.lanes.front().places.front(), step_input(run));
+  const int32_t phases = run.model.kernel(stage.op).sliced->phases;
+  for (int32_t phase = 0; phase < phases && run.complete.load(std::memory_order_relaxed); ++phase) {
+    PhaseRun phase_run{run, args, phase};
+    run_parallel(run.options, static_cast<int32_t>(run.step.lanes.size()), run_slice_at, &phase_run);
+  }
+}
+
 }  // namespace
 
 bool run_image(const PackedModel& model, const Program& program, const uint8_t* input, uint8_t* arena,
                const RunOptions& options) {
   for (const Step& step : program.steps) {
     StepRun run{model, step, step.external_input ? input : arena + step.input_offset, arena, options};
-    const auto lanes = static_cast<int32_t>(step.lanes.size());
-    if (lanes > 1 && options.parallel.run != nullptr) {
-      options.parallel.run(options.parallel.pool, lanes, run_lane_at, &run);
+    if (step.sliced) {
+      run_slices(run);
     } else {
-      for (int32_t i = 0; i < lanes; ++i) run_lane_at(&run, i);
+      run_parallel(options, static_cast<int32_t>(step.lanes.size()), run_lane_at, &run);
     }
     if (!run.complete.load(std::memory_order_relaxed)) return false;
   }

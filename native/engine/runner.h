@@ -17,7 +17,7 @@ struct RunOptions {
   Parallel parallel;                                // empty: the lanes of a step run one after the other
   const std::atomic<int32_t>* cancelled = nullptr;  // not 0: stop; looked at before every row strip
   void (*on_row)(void* context, size_t op, Layer layer, int32_t row, const void* data, size_t bytes) = nullptr;
-  void* on_row_context = nullptr;  // tracing; only scalar kernels report rows
+  void* on_row_context = nullptr;    // tracing; only scalar kernels report rows
   double* op_nanoseconds = nullptr;  // added to, one entry per op of the model; with a single lane only
 };
 

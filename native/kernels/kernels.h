@@ -44,13 +44,23 @@ struct Tap {
 // Rows are dense: reading beyond a row's end is not allowed (tails are masked or copied).
 // Alignment: input, output rows may have any alignment (a float's for f32); scratch and packed are 64-byte aligned.
 struct StageArgs {
-  const Op* op = nullptr;          // sizes and scalars only: its weight pointers are gone after packing
+  const Op* op = nullptr;  // sizes and scalars only: its weight pointers are gone after packing
   const uint8_t* packed = nullptr;
   StageShape shape;
   Rows input, output;
   uint8_t* scratch = nullptr;
   int32_t next_expanded = 0;  // state of inverted_residual: first input row not yet expanded (kernel updates it)
   const Tap* tap = nullptr;
+};
+
+// The other way to share a stage between threads: slices of channels instead of bands of rows, for maps of few rows,
+// where bands would repeat much of each other's expansion or share out unevenly. Slices of one phase run at the same
+// time; a phase begins when every slice of the one before has ended. Input and output are whole tensors, scratch is
+// common to all slices and phases of a stage, and the result equals run()'s. A slice may find nothing left to do.
+struct SlicedRun {
+  int32_t phases;
+  size_t (*scratch_bytes)(const Op&, const StageShape&, int32_t slices);
+  void (*run)(const StageArgs&, int32_t phase, int32_t slice, int32_t slices);
 };
 
 struct Kernel {
@@ -63,6 +73,7 @@ struct Kernel {
   void (*pack)(const Op&, uint8_t* packed);  // packed is zero-filled and 64-byte aligned
   StageFacts (*facts)(const Op&, const StageShape&);
   void (*run)(StageArgs&, int32_t row_begin, int32_t row_end);
+  const SlicedRun* sliced = nullptr;  // null: only by rows
 };
 
 }  // namespace mobilenetv2

@@ -26,21 +26,24 @@ std::shared_ptr<const PackedModel> PackedModel::pack(std::vector<Op> ops, Isa ce
       return nullptr;
     }
   }
-  for (Op& op : ops) {
+  size_t total = 0;
+  for (const Op& op : ops) {
     const Kernel& kernel = choose_kernel(op, ceiling);
-    auto bytes = std::make_shared<AlignedBuffer>();
-    const size_t size = align_up(kernel.packed_bytes(op));
-    if (!bytes->allocate(size)) {
-      *status = failure("not enough memory for " + std::to_string(size) + " bytes of packed weights");
-      return nullptr;
-    }
-    kernel.pack(op, bytes->data());
-    for (Conv* conv : {&op.expand, &op.depthwise, &op.project, &op.conv, &op.dense.conv}) forget_weights(*conv);
     model->kernels_.push_back(&kernel);
-    model->weights_.push_back(share_bytes(std::move(bytes)));
-    model->packed_bytes_ += size;
-    model->content_hash_ = combine_hashes(model->content_hash_, model->weights_.back().hash);
+    model->offsets_.push_back(total);
+    total += align_up(kernel.packed_bytes(op));
   }
+  auto bytes = std::make_shared<AlignedBuffer>();
+  if (!bytes->allocate(total)) {
+    *status = failure("not enough memory for " + std::to_string(total) + " bytes of packed weights");
+    return nullptr;
+  }
+  for (size_t i = 0; i < ops.size(); ++i) {
+    Op& op = ops[i];
+    model->kernels_[i]->pack(op, bytes->data() + model->offsets_[i]);
+    for (Conv* conv : {&op.expand, &op.depthwise, &op.project, &op.conv, &op.dense.conv}) forget_weights(*conv);
+  }
+  model->weights_ = share_bytes(std::move(bytes));
   model->ops_ = std::move(ops);
   return model;
 }

@@ -19,10 +19,11 @@ class PackedModel {
   size_t op_count() const { return ops_.size(); }
   const Op& op(size_t i) const { return ops_[i]; }
   const Kernel& kernel(size_t i) const { return *kernels_[i]; }
-  const uint8_t* packed(size_t i) const { return weights_[i].buffer->data(); }
-  size_t packed_bytes() const { return packed_bytes_; }
+  // In the order of the ops and without gaps, so that fetching ahead beyond one op warms the next.
+  const uint8_t* packed(size_t i) const { return weights_.buffer->data() + offsets_[i]; }
+  size_t packed_bytes() const { return weights_.buffer->size(); }
   // Of the packed weights.
-  uint64_t content_hash() const { return content_hash_; }
+  uint64_t content_hash() const { return weights_.hash; }
 
   // The strongest instruction set among the chosen kernels.
   Isa isa() const;
@@ -30,9 +31,8 @@ class PackedModel {
  private:
   std::vector<Op> ops_;
   std::vector<const Kernel*> kernels_;
-  std::vector<SharedBytes> weights_;
-  size_t packed_bytes_ = 0;
-  uint64_t content_hash_ = 0;
+  std::vector<size_t> offsets_;
+  SharedBytes weights_;
 };
 
 // Refuses what no kernel may be handed: sizes out of range, multipliers that are none, accumulators that could leave

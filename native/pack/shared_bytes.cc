@@ -16,6 +16,8 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+uint64_t combine_hashes(uint64_t a, uint64_t b) { return mix(a * 31 + mix(b)); }
+
 // Four independent lanes, so that the multiplications overlap: some GB/s.
 uint64_t hash_of(const AlignedBuffer& bytes) {
   constexpr size_t kLanes = 4, kBlock = kLanes * sizeof(uint64_t);
@@ -59,8 +61,6 @@ void forget_expired(Table& table, uint64_t hash) {
 }
 
 }  // namespace
-
-uint64_t combine_hashes(uint64_t a, uint64_t b) { return mix(a * 31 + mix(b)); }
 
 SharedBytes share_bytes(std::shared_ptr<AlignedBuffer> bytes) {
   const uint64_t hash = hash_of(*bytes);

@@ -18,7 +18,4 @@ struct SharedBytes {
 // bytes are compared, so that no file can be made to pass for another. They are freed with their last holder.
 SharedBytes share_bytes(std::shared_ptr<AlignedBuffer> bytes);
 
-// A hash of hashes.
-uint64_t combine_hashes(uint64_t a, uint64_t b);
-
 }  // namespace mobilenetv2

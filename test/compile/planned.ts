@@ -20,8 +20,8 @@ export function packNetwork(spec: ModelSpec, isa: Isa): PackedNetwork {
     compiled,
     model,
     plan: (height, width, lanes = 1) =>
-      planProgram(compiled, compiled.classify, { height, width }, lanes, (op, shape) =>
-        native().stageFacts(model, op, shape),
+      planProgram(compiled, compiled.classify, { height, width }, lanes, (op, shape, lanes) =>
+        native().stageFacts(model, op, shape, lanes),
       ),
   };
 }
@@ -59,8 +59,9 @@ export function spansOf(network: PackedNetwork, program: Program, step: Step): S
       if (k < step.stages.length - 1 || l === 0) {
         spans.push(outputSpan(`lane ${l} stage ${k} output`, network, stage, outputOffset));
       }
-      const { scratchBytes } = native().stageFacts(network.model, stage.op, stage.shape);
-      if (scratchBytes > 0) {
+      const facts = native().stageFacts(network.model, stage.op, stage.shape, step.lanes.length);
+      const scratchBytes = step.sliced ? (facts.slicedScratchBytes ?? 0) : facts.scratchBytes;
+      if (scratchBytes > 0 && (l === 0 || !step.sliced)) {
         spans.push({ name: `lane ${l} stage ${k} scratch`, begin: scratchOffset, end: scratchOffset + scratchBytes });
       }
     });

@@ -234,42 +234,69 @@ std::vector<uint8_t> random_input(const OwnedOp& owned, Random* random) {
   return bytes;
 }
 
+namespace {
+
+constexpr size_t kGuard = 64;
+constexpr uint8_t kPoison = 0x5a;
+
+// What a kernel is given, with memory of the promised size exactly.
+struct KernelRun {
+  KernelRun(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input, size_t scratch_bytes) {
+    const Op& op = owned.op;
+    const StageShape& s = owned.shape;
+    CHECK(packed.allocate(kernel.packed_bytes(op)));
+    kernel.pack(op, packed.data());
+    CHECK(scratch.allocate(scratch_bytes));
+    std::memset(scratch.data(), 0xa5, scratch_bytes);  // what an arena holds is what was there before
+    const size_t element = op.kind == OpKind::softmax ? sizeof(float) : element_bytes(op.dtype);
+    const size_t row_bytes = static_cast<size_t>(s.out_width) * s.out_channels * element;
+    output.assign(row_bytes * s.out_height + kGuard, kPoison);
+    args.op = &op;
+    args.packed = packed.data();
+    args.shape = s;
+    args.input = {const_cast<uint8_t*>(input.data()), s.in_height,
+                  static_cast<size_t>(s.in_width) * s.in_channels * element_bytes(op.dtype)};
+    args.output = {output.data(), s.out_height, row_bytes};
+    args.scratch = scratch.data();
+  }
+
+  std::vector<uint8_t> take_output() {
+    CHECK(std::all_of(output.end() - kGuard, output.end(), [](uint8_t b) { return b == kPoison; }));
+    output.resize(output.size() - kGuard);
+    return std::move(output);
+  }
+
+  AlignedBuffer packed, scratch;
+  std::vector<uint8_t> output;
+  StageArgs args;
+};
+
+}  // namespace
+
 std::vector<uint8_t> run_kernel(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input,
                                 int32_t row_begin, Random* random) {
   const Op& op = owned.op;
   const StageShape& s = owned.shape;
-  AlignedBuffer packed, scratch;
-  CHECK(packed.allocate(kernel.packed_bytes(op)));
-  kernel.pack(op, packed.data());
   const StageFacts facts = kernel.facts(op, s);
-  CHECK(scratch.allocate(facts.scratch_bytes));
-  std::memset(scratch.data(), 0xa5, facts.scratch_bytes);  // what an arena holds is what was there before
-
-  constexpr size_t kGuard = 64;
-  constexpr uint8_t kPoison = 0x5a;
-  const size_t element = op.kind == OpKind::softmax ? sizeof(float) : element_bytes(op.dtype);
-  const size_t row_bytes = static_cast<size_t>(s.out_width) * s.out_channels * element;
-  std::vector<uint8_t> output(row_bytes * s.out_height + kGuard, kPoison);
-
-  StageArgs args;
-  args.op = &op;
-  args.packed = packed.data();
-  args.shape = s;
-  args.input = {const_cast<uint8_t*>(input.data()), s.in_height,
-                static_cast<size_t>(s.in_width) * s.in_channels * element_bytes(op.dtype)};
-  args.output = {output.data(), s.out_height, row_bytes};
-  args.scratch = scratch.data();
+  KernelRun run(kernel, owned, input, facts.scratch_bytes);
   if (op.kind == OpKind::inverted_residual) {
-    args.next_expanded = std::max(row_begin * op.depthwise.stride - s.pad_top, 0);
+    run.args.next_expanded = std::max(row_begin * op.depthwise.stride - s.pad_top, 0);
   }
   for (int32_t y = row_begin; y < s.out_height;) {
     const int32_t end = std::min(y + random->integer(1, std::max(facts.strip_rows, 1)), s.out_height);
-    kernel.run(args, y, end);
+    kernel.run(run.args, y, end);
     y = end;
   }
-  CHECK(std::all_of(output.end() - kGuard, output.end(), [](uint8_t b) { return b == kPoison; }));
-  output.resize(output.size() - kGuard);
-  return output;
+  return run.take_output();
+}
+
+std::vector<uint8_t> run_kernel_sliced(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input,
+                                       int32_t slices) {
+  KernelRun run(kernel, owned, input, kernel.sliced->scratch_bytes(owned.op, owned.shape, slices));
+  for (int32_t phase = 0; phase < kernel.sliced->phases; ++phase) {
+    for (int32_t slice = slices; slice-- > 0;) kernel.sliced->run(run.args, phase, slice, slices);
+  }
+  return run.take_output();
 }
 
 std::string describe(const OwnedOp& owned) {

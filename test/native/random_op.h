@@ -31,6 +31,10 @@ std::vector<uint8_t> random_input(const OwnedOp& owned, Random* random);
 std::vector<uint8_t> run_kernel(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input,
                                 int32_t row_begin, Random* random);
 
+// The same through kernel.sliced, the slices of each phase one after the other, last first.
+std::vector<uint8_t> run_kernel_sliced(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input,
+                                       int32_t slices);
+
 // For messages.
 std::string describe(const OwnedOp& owned);
 

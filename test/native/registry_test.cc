@@ -39,6 +39,27 @@ bool bytes_equal(const std::vector<uint8_t>& got, const std::vector<uint8_t>& wa
   return true;
 }
 
+bool outputs_agree(const OwnedOp& owned, const std::vector<uint8_t>& got, const std::vector<uint8_t>& want,
+                   size_t first, size_t* at) {
+  // A dequantising softmax computes in float whatever it is given.
+  const bool exact = owned.op.dtype == Dtype::qu8 && !(owned.op.kind == OpKind::softmax && owned.op.softmax.dequantize);
+  return exact ? bytes_equal(got, want, first, at) : floats_close(got, want, first, at);
+}
+
+// The same output whatever the number of slices, in whatever order those of a phase run.
+void check_slices(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input,
+                  const std::vector<uint8_t>& want, int test_case) {
+  for (int32_t slices : {1, 2, 3, 5}) {
+    const std::vector<uint8_t> got = run_kernel_sliced(kernel, owned, input, slices);
+    size_t at = 0;
+    if (!outputs_agree(owned, got, want, 0, &at)) {
+      fail(__FILE__, __LINE__,
+           std::string(kernel.name) + " in " + std::to_string(slices) + " slices, case " + std::to_string(test_case) +
+               ": " + describe(owned) + ": differs first at byte " + std::to_string(at));
+    }
+  }
+}
+
 void check_kernel(const Kernel& kernel, int cases) {
   Random random(seed() + std::strlen(kernel.name));
   const Kernel& reference = reference_kernel(kernel.op, kernel.dtype);
@@ -50,14 +71,14 @@ void check_kernel(const Kernel& kernel, int cases) {
     const std::vector<uint8_t> input = random_input(*owned, &random);
     const bool whole = kernel.op == OpKind::dense || kernel.op == OpKind::softmax ||
                        kernel.op == OpKind::global_average_pool || random.chance(60);
+    if (kernel.sliced != nullptr)
+      check_slices(kernel, *owned, input, run_kernel(reference, *owned, input, 0, &random), i);
     const int32_t row_begin = whole ? 0 : random.integer(0, owned->shape.out_height - 1);
     const std::vector<uint8_t> want = run_kernel(reference, *owned, input, 0, &random);
     const std::vector<uint8_t> got = run_kernel(kernel, *owned, input, row_begin, &random);
     const size_t first = want.size() / owned->shape.out_height * row_begin;
-    // A dequantising softmax computes in float whatever it is given.
-    const bool exact = kernel.dtype == Dtype::qu8 && !(kernel.op == OpKind::softmax && owned->op.softmax.dequantize);
     size_t at = 0;
-    const bool same = exact ? bytes_equal(got, want, first, &at) : floats_close(got, want, first, &at);
+    const bool same = outputs_agree(*owned, got, want, first, &at);
     if (!same) {
       const int32_t element = kernel.dtype == Dtype::f32 ? 4 : 1;
       const size_t value = at / element, channels = static_cast<size_t>(owned->shape.out_channels);
