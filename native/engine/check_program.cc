@@ -125,7 +125,9 @@ Status check_step(const Step& step, size_t arena_bytes, Dtype dtype, const Packe
   if (step.sliced) return check_slices(step, arena_bytes, model);
   int32_t row = 0;
   for (const Lane& lane : step.lanes) {
-    if (lane.row_begin != row || lane.row_end <= row) return failure("lanes must cover the rows in order");
+    if (lane.row_begin != row || lane.row_end <= row || lane.row_end > last.shape.out_height) {
+      return failure("lanes must cover the rows in order");
+    }
     row = lane.row_end;
     if (lane.places.size() != step.stages.size()) return failure("a lane needs a place per stage");
     for (size_t k = 0; k < step.stages.size(); ++k) {
