@@ -1,99 +1,155 @@
-import type { Command } from 'commander';
-import type { LoadOptions, MobileNetV2 } from '../index.js';
+import { type Command, Option } from 'commander';
 import { MobileNetError } from '../index.js';
-import type { BenchReport } from '../tools/bench.js';
+import type { BenchReport, BenchResult } from '../tools/bench.js';
+import type { Comparison } from '../tools/saved-runs.js';
+import {
+  type BenchOptions,
+  benchCases,
+  benchMode,
+  naturalNumber,
+  positiveIntegers,
+  stablePercent,
+  words,
+} from './bench-options.js';
+import { benchProgress } from './bench-progress.js';
+import { CaseFailed, runHere, runInProcess } from './bench-run.js';
+import { caseText, reportsCsv, reportsMarkdown, sweepText } from './bench-text.js';
 import { positiveInteger } from './output.js';
 
-interface Options {
-  readonly model?: string;
-  readonly arch?: string;
-  readonly precision?: string;
-  readonly batch: number;
-  readonly threads?: number;
-  readonly duration: number;
-  readonly json?: true;
-}
+const HELP = `
+The clock runs from a preprocessed input tensor to probabilities, through the
+public API. The first call is reported apart, --warmup more are not counted.
+Measuring stops when the first of --runs, --duration and --until-stable is met.
+
+Lists (--batch 1,8,32) make a sweep: every combination, in a process each. With
+--json one case is one object, a sweep one object per line:
+  { source, precision, batch, threads, isa, concurrency,
+    latencyMs: { min, p50, p90, p99, mean }, runs, warmup, stoppedBy,
+    throughput, arenaBytes, peakRssBytes, loadMs, firstInferenceMs,
+    blockMediansMs, machine, warnings }
+latencyMs is of one call on the whole batch; throughput counts images per
+second; arenaBytes is the length of the activation buffers in use; warnings tell
+why the machine was not quiet. With the option of that name also
+  cold        { processes, startToFirstOutputMs, bareNodeMs, netMs, ... }
+  profile     { ops: [{ name, what, kernel, ms, macs, gmacPerSecond,
+                shareOfPeak, weightBytes, activationBytes }], ms, macs, ... }
+  peers       [{ name, version, backend, latencyMs, ours, ratio,
+                largestDifference } or { name, missing }]
+and with --against
+  comparison  { case, verdict, ratio, low, high, caveats }
+
+--against is 95 % sure when it says faster or slower (bootstrap over medians of
+stretches of runs, and more than 1 % apart). That is about these two runs: a
+machine that changed in between is not in the figure.
+--peers times onnxruntime-node and TensorFlow.js, where the current folder has
+them, in turns with this package. --report needs the package echarts, --peers
+with ONNX Runtime the package pbf; they are looked for only then.
+
+Examples:
+  $ mobilenetv2 bench --model mobilenet_v2_1.0_224_quant.tflite --threads 1
+  $ mobilenetv2 bench --arch mobilenet_v2:1.4:224 --precision fp32,int8 --csv
+  $ mobilenetv2 bench --model imagenet --until-stable --report report.html
+  $ mobilenetv2 bench --model imagenet --save before.json
+  $ mobilenetv2 bench --model imagenet --against before.json --peers`;
 
 export function addBench(program: Command): void {
   program
     .command('bench')
     .summary('time a model on this machine')
-    .description('Times inference: from a preprocessed input tensor to probabilities, through the public API.')
+    .description('Times a model: how fast, how much memory, and where the time goes.')
     .option('-m, --model <model>', 'a name, a .tflite file, a model.json, or a directory with one')
     .option('-a, --arch <architecture>', 'instead of a model: seeded weights, e.g. mobilenet_v2:1.4:224')
-    .option('--precision <precision>', "fp32 or int8 (default: the file's own); fp32 dequantises a quantised file")
-    .option('-b, --batch <images>', 'images per call', positiveInteger, 1)
-    .option('-t, --threads <count>', 'at most this many threads (default: what the machine gives)', positiveInteger)
-    .option('-d, --duration <seconds>', 'how long to measure', Number, 2)
-    .option('--json', 'one JSON object')
-    .addHelpText(
-      'after',
-      `
-With --json the object is { latencyMs: { min, p50, p90, p99, mean }, runs, throughput, isa, threads, arenaBytes,
-peakRssBytes, loadMs, firstInferenceMs, batch, precision, source }. latencyMs is of one call on the whole batch, after a
-warm-up; throughput counts images per second; arenaBytes is the length of the activation buffers in use.
-
-Examples:
-  $ mobilenetv2 bench --model mobilenet_v2_1.0_224_quant.tflite --threads 1
-  $ mobilenetv2 bench --arch mobilenet_v2:1.4:224 --precision fp32 --batch 8 --json`,
+    .option('--precision <list>', "fp32, int8 (default: the file's own); fp32 dequantises a quantised file", words)
+    .option('-b, --batch <list>', 'images per call', positiveIntegers, [1])
+    .option('-t, --threads <list>', 'at most this many threads (default: what the machine gives)', positiveIntegers)
+    .option('--isa <list>', 'strongest instruction set to use: scalar, avx2, ... (default: the best)', words)
+    .option('-w, --warmup <calls>', 'calls that are not counted', naturalNumber, 3)
+    .option('-n, --runs <calls>', 'stop after this many calls', positiveInteger)
+    .option('-d, --duration <seconds>', 'stop after this time (default: 2, or 60 with --until-stable)', Number)
+    .addOption(
+      new Option('--until-stable [percent]', 'stop when the median is known this well, with 95 % confidence')
+        .preset('1')
+        .argParser(stablePercent),
     )
-    .action(async (options: Options) => {
-      const started = performance.now();
-      const model = await load(options);
-      const loadMs = performance.now() - started;
-      try {
-        const { bench } = await import('../tools/bench.js');
-        const report = await bench(model, { batch: options.batch, seconds: checkDuration(options.duration) });
-        const { precision, source } = model.info;
-        const result = { ...report, loadMs, batch: options.batch, precision, source };
-        process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : text(result));
-      } finally {
-        await model.close();
-      }
+    .option('--mode <mode>', 'latency: one call at a time; throughput: several', benchMode, 'latency')
+    .option(
+      '-c, --concurrency <calls>',
+      'calls at a time (default in throughput mode: twice the threads)',
+      positiveInteger,
+    )
+    .option('--cold <processes>', 'also time the cold start, in this many fresh processes', naturalNumber, 0)
+    .option('--profile', "also time every operator, beside the machine's peak")
+    .option('--peers', 'also time other engines on the same weights')
+    .option('--save <file>', 'keep the result for --against')
+    .option('--against <file>', 'compare with a result kept before')
+    .option('--report <file>', 'write a page with charts (HTML, self-contained)')
+    .option('--json', 'one JSON object per case')
+    .option('--csv', 'a header and a line per case (with --profile: per operator)')
+    .option('--markdown', 'tables in Markdown')
+    .addOption(new Option('--raw', 'with --json: all run times').hideHelp())
+    .addHelpText('after', HELP)
+    .action(async (options: BenchOptions) => {
+      process.exitCode = await run(options);
     });
 }
 
-function checkDuration(seconds: number): number {
-  if (seconds > 0 && seconds <= 3600) return seconds;
-  throw new MobileNetError('INVALID_ARGUMENT', `--duration: expected seconds above 0, at most 3600, got ${seconds}`);
+async function run(options: BenchOptions): Promise<number> {
+  const cases = benchCases(options);
+  const { compareRuns, readRuns, saveRuns } = await import('../tools/saved-runs.js');
+  const earlier = options.against === undefined ? null : await readRuns(options.against);
+  if (options.report !== undefined) await (await import('../tools/report/charts.js')).loadCharts();
+  const progress = await benchProgress();
+  const results: BenchResult[] = [];
+  const comparisons: (Comparison | null)[] = [];
+  try {
+    for (const [i, c] of cases.entries()) {
+      if (cases.length > 1) progress.update(`case ${i + 1} of ${cases.length}`, i / cases.length);
+      const result = cases.length === 1 ? await runHere(c, progress) : await runInProcess(c);
+      results.push(result);
+      const comparison = earlier ? compareRuns(result.report, earlier) : null;
+      comparisons.push(comparison);
+      if (!options.json) continue;
+      progress.stop();
+      process.stdout.write(`${JSON.stringify(jsonOf(result, comparison, options))}\n`);
+    }
+  } catch (error) {
+    if (error instanceof CaseFailed) return error.exitCode;
+    throw error;
+  } finally {
+    progress.stop();
+  }
+  const reports = results.map(({ report }) => report);
+  if (!options.json) process.stdout.write(textOf(reports, comparisons, options));
+  if (earlier && comparisons.every((comparison) => comparison === null)) {
+    throw new MobileNetError('INVALID_ARGUMENT', `--against ${options.against}: no case of it was measured now`);
+  }
+  if (options.save !== undefined) await saveRuns(options.save, reports);
+  if (options.report !== undefined) await writeReport(options.report, results, comparisons, options);
+  return 0;
 }
 
-async function load(options: Options): Promise<MobileNetV2> {
-  const { model, arch, precision, threads } = options;
-  if ((model === undefined) === (arch === undefined)) {
-    throw new MobileNetError('INVALID_ARGUMENT', 'bench: give either --model or --arch');
-  }
-  if (precision !== undefined && precision !== 'fp32' && precision !== 'int8') {
-    throw new MobileNetError('INVALID_ARGUMENT', `--precision: expected fp32 or int8, got ${precision}`);
-  }
-  const loadOptions: LoadOptions = { ...(threads !== undefined && { threads }) };
-  if (arch !== undefined) {
-    const { loadSeeded } = await import('../tools/load-seeded.js');
-    return loadSeeded(arch, precision ?? 'fp32', loadOptions);
-  }
-  const { MobileNetV2 } = await import('../index.js');
-  const loaded = await MobileNetV2.load(model as string, {
-    ...loadOptions,
-    ...(precision === 'fp32' && { precision: 'float32' }),
-  });
-  if (precision === 'int8' && loaded.info.precision === 'float32') {
-    await loaded.close();
-    throw new MobileNetError(
-      'INVALID_ARGUMENT',
-      `--precision int8: ${model} is a float model; give a quantised file (an int8 or uint8 .tflite)`,
-    );
-  }
-  return loaded;
+function jsonOf({ report, timesMs }: BenchResult, comparison: Comparison | null, { raw }: BenchOptions): object {
+  return { ...report, ...(comparison && { comparison }), ...(raw && { timesMs }) };
 }
 
-function text(r: BenchReport & { loadMs: number; batch: number; precision: string; source: string }): string {
-  const ms = (value: number) => `${value.toFixed(3)} ms`;
-  const kb = (bytes: number) => `${(bytes / 1024).toFixed(0)} KB`;
-  const { latencyMs: l } = r;
-  return `${r.source}: ${r.precision}, batch ${r.batch}, ${r.threads} thread(s), ${r.isa}
-  latency     min ${ms(l.min)}, p50 ${ms(l.p50)}, p90 ${ms(l.p90)}, p99 ${ms(l.p99)} (${r.runs} runs)
-  throughput  ${r.throughput.toFixed(1)} images/s
-  memory      arena ${kb(r.arenaBytes)}, peak RSS ${(r.peakRssBytes / 2 ** 20).toFixed(0)} MB
-  start       load ${ms(r.loadMs)}, first inference ${ms(r.firstInferenceMs)}
-`;
+function textOf(
+  reports: readonly BenchReport[],
+  comparisons: readonly (Comparison | null)[],
+  options: BenchOptions,
+): string {
+  if (options.csv) return reportsCsv(reports);
+  if (options.markdown) return reportsMarkdown(reports, comparisons);
+  const [first] = reports;
+  return reports.length === 1 && first ? caseText(first, comparisons[0] ?? null) : sweepText(reports, comparisons);
+}
+
+async function writeReport(
+  file: string,
+  results: readonly BenchResult[],
+  comparisons: readonly (Comparison | null)[],
+  { model, arch, precision }: BenchOptions,
+): Promise<void> {
+  const { writeReport } = await import('../tools/report/index.js');
+  const one = precision?.length === 1 ? (precision[0] as 'fp32' | 'int8') : undefined;
+  await writeReport(file, { results, comparisons, source: { model, arch }, precision: one });
 }

@@ -5,6 +5,7 @@ import { addClassify } from './classify.js';
 import { EXIT_CODES_HELP, EXIT_USAGE, reportError } from './errors.js';
 import { addExplain } from './explain.js';
 import { addFetch } from './fetch.js';
+import { addInspect } from './inspect.js';
 import { endQuietlyOnClosedPipe } from './output.js';
 
 /** Runs the command line `argv` (as process.argv) and sets the process's exit code. Never rejects. */
@@ -46,6 +47,7 @@ ${EXIT_CODES_HELP}
   addFetch(program);
   addExplain(program);
   addBench(program);
+  addInspect(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

@@ -1,93 +1,133 @@
 /** Measuring a model through the public API. */
 import type { MobileNetV2 } from '../classifier.js';
+import type { Precision } from '../model-spec.js';
 import type { Isa } from '../native.js';
+import { type ColdStart, measureColdStart } from './cold-start.js';
+import { randomInput } from './input.js';
+import { loadModel, type ModelRequest } from './load-model.js';
+import { describeMachine, type Machine, NoiseWatch } from './machine.js';
+import { type Measurement, measure, type StopRules } from './measure.js';
+import type { PeerReport } from './peers/index.js';
+import type { Profile } from './profile.js';
+import { blockMedians, type LatencySummary, summarise } from './statistics.js';
 
-export interface BenchOptions {
+export interface BenchRequest extends ModelRequest, StopRules {
   /** Images per call. */
   readonly batch: number;
-  /** How long to measure, after the warm-up. */
-  readonly seconds: number;
+  /** Calls under way at a time; null: twice the threads. */
+  readonly concurrency: number | null;
+  /** Fresh processes to start for the cold start; 0: none. */
+  readonly cold: number;
+  readonly profile: boolean;
+  readonly peers: boolean;
 }
 
-/** Of one call on the whole batch, in milliseconds. */
-export interface LatencySummary {
-  readonly min: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly mean: number;
-}
-
+/** One case; documented in the help of `bench`. Additions are allowed, changes are not. */
 export interface BenchReport {
+  readonly source: string;
+  readonly precision: Precision;
+  readonly batch: number;
+  readonly threads: number;
+  readonly isa: Isa;
+  readonly concurrency: number;
+  /** Of one call on the whole batch. */
   readonly latencyMs: LatencySummary;
+  /** Counted calls. */
   readonly runs: number;
+  readonly warmup: number;
+  readonly stoppedBy: Measurement['stoppedBy'];
   /** Images per second. */
   readonly throughput: number;
-  readonly isa: Isa;
-  readonly threads: number;
   /** Real length of the arenas in use, all of them. */
   readonly arenaBytes: number;
   readonly peakRssBytes: number;
+  readonly loadMs: number;
   readonly firstInferenceMs: number;
+  /** Medians of up to 32 stretches of consecutive runs: what runs are compared by. */
+  readonly blockMediansMs: readonly number[];
+  readonly machine: Machine;
+  /** Why the figures may be off; empty on a quiet machine. */
+  readonly warnings: readonly string[];
+  readonly cold?: ColdStart;
+  readonly profile?: Profile;
+  readonly peers?: readonly PeerReport[];
 }
 
-const WARM_UP_RUNS = 3;
-const MIN_RUNS = 5;
+/** What goes on, for a progress bar: the phase, and the share of it that is done. */
+export type OnProgress = (phase: string, share: number) => void;
+
+/** A report, and the counted calls it is about. */
+export interface BenchResult {
+  readonly report: BenchReport;
+  readonly timesMs: readonly number[];
+}
 
 /**
- * Times `model.infer` on a preprocessed batch: input tensor -> probabilities. The first call is reported apart, the
- * next few are not counted.
+ * Times `model.infer` on preprocessed batches: input tensor -> probabilities.
+ *
+ * @throws MobileNetError as loading a model does; INVALID_ARGUMENT for options that do not fit the model.
  */
-export async function bench(model: MobileNetV2, { batch, seconds }: BenchOptions): Promise<BenchReport> {
-  const input = randomInput(model, batch);
-  const output = new Float32Array(batch * model.info.classes);
-  const call = async () => {
-    const started = performance.now();
+export async function bench(request: BenchRequest, onProgress: OnProgress = () => undefined): Promise<BenchResult> {
+  const machine = describeMachine();
+  const cold =
+    request.cold > 0 ? await measureColdStart(request, request.cold, (s) => onProgress('cold start', s)) : null;
+  const started = performance.now();
+  const model = await loadModel(request);
+  const loadMs = performance.now() - started;
+  try {
+    const concurrency = request.concurrency ?? 2 * model.info.threads;
+    const watch = new NoiseWatch();
+    const measurement = await measure(callOf(model, request.batch, concurrency), request, concurrency, (share) =>
+      onProgress('measuring', share),
+    );
+    const latencyMs = summarise(measurement.timesMs);
+    const warnings = watch.warnings(machine, latencyMs);
+    const { info } = model;
+    const runs = measurement.timesMs.length;
+    const report: BenchReport = {
+      ...{ source: info.source, precision: info.precision, batch: request.batch, threads: info.threads, isa: info.isa },
+      ...{ concurrency, latencyMs, runs, warmup: request.warmup },
+      stoppedBy: measurement.stoppedBy,
+      throughput: (request.batch * runs * 1000) / measurement.wallMs,
+      arenaBytes: info.arena.highWaterBytes,
+      peakRssBytes: process.resourceUsage().maxRSS * 1024,
+      ...{ loadMs, firstInferenceMs: measurement.firstMs },
+      blockMediansMs: blockMedians(measurement.timesMs),
+      ...{ machine, warnings },
+      ...(cold && { cold }),
+      ...(request.profile && { profile: await profileOf(request, onProgress) }),
+      ...(request.peers && { peers: await peersOf(model, request, onProgress) }),
+    };
+    return { report, timesMs: measurement.timesMs };
+  } finally {
+    await model.close();
+  }
+}
+
+/** One call of the model on a batch of its own; calls under way at the same time share neither input nor output. */
+function callOf(model: MobileNetV2, batch: number, concurrency: number): (slot: number) => Promise<void> {
+  const buffers = Array.from({ length: concurrency }, () => ({
+    input: randomInput(model.info, batch),
+    output: new Float32Array(batch * model.info.classes),
+  }));
+  return async (slot) => {
+    const { input, output } = buffers[slot] as (typeof buffers)[number];
     await model.infer(input, { output });
-    return performance.now() - started;
-  };
-  const firstInferenceMs = await call();
-  for (let i = 0; i < WARM_UP_RUNS; i++) await call();
-  const times: number[] = [];
-  const end = performance.now() + seconds * 1000;
-  while (performance.now() < end || times.length < MIN_RUNS) times.push(await call());
-  const latencyMs = summarise(times);
-  const { isa, threads, arena } = model.info;
-  return {
-    latencyMs,
-    runs: times.length,
-    throughput: (batch * 1000) / latencyMs.mean,
-    isa,
-    threads,
-    arenaBytes: arena.highWaterBytes,
-    peakRssBytes: process.resourceUsage().maxRSS * 1024,
-    firstInferenceMs,
   };
 }
 
-/** Seeded noise over the whole range of the model's input type. */
-function randomInput(model: MobileNetV2, batch: number): Float32Array | Uint8Array | Int8Array {
-  const { precision, input } = model.info;
-  const length = batch * input.height * input.width * 3;
-  let state = 1;
-  const next = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
-  };
-  if (precision === 'uint8') return new Uint8Array(length).map(next);
-  if (precision === 'int8') return new Int8Array(length).map(next);
-  return new Float32Array(length).map(() => next() / 127.5 - 1);
+const PROFILE_SECONDS = 1;
+
+async function profileOf(request: BenchRequest, onProgress: OnProgress): Promise<Profile> {
+  onProgress('profile', 0);
+  const { profile } = await import('./profile.js');
+  const { readNetwork } = await import('./read-network.js');
+  return profile(await readNetwork(request, request.precision), PROFILE_SECONDS);
 }
 
-/** Percentiles by nearest rank. */
-export function summarise(times: readonly number[]): LatencySummary {
-  const sorted = [...times].sort((a, b) => a - b);
-  const rank = (p: number) => sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)] ?? Number.NaN;
-  return {
-    min: rank(0),
-    p50: rank(0.5),
-    p90: rank(0.9),
-    p99: rank(0.99),
-    mean: sorted.reduce((sum, t) => sum + t, 0) / sorted.length,
-  };
+async function peersOf(model: MobileNetV2, request: BenchRequest, onProgress: OnProgress): Promise<PeerReport[]> {
+  const { measurePeers } = await import('./peers/index.js');
+  const { readNetwork } = await import('./read-network.js');
+  const spec = await readNetwork(request, request.precision);
+  return measurePeers(model, spec, request, (share) => onProgress('peers', share));
 }
