@@ -17,7 +17,7 @@ class DenseRow {
   using Int = typename V::Int;
 
   static ProductPacking<V> packing(const Op& op) {
-    return ProductPacking<V>(op.dense.conv, plain_k(op.dense.conv.in_channels), true);
+    return ProductPacking<V>(op.dense.conv, plain_k(op.dense.conv.in_channels), Use::pixel);
   }
   static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
   static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }

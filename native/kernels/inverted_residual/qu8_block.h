@@ -47,10 +47,10 @@ class Block {
   };
 
   static ProductPacking<V> expand_packing(const Op& op) {
-    return ProductPacking<V>(op.expand, plain_k(op.expand.in_channels), false);
+    return ProductPacking<V>(op.expand, plain_k(op.expand.in_channels), Use::pairs);
   }
   static ProductPacking<V> project_packing(const Op& op) {
-    return ProductPacking<V>(op.project, depthwise_k<V>(op.project.in_channels), true);
+    return ProductPacking<V>(op.project, depthwise_k<V>(op.project.in_channels), Use::rows);
   }
 
   static Header header(const Op& op) {

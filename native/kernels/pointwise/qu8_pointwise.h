@@ -18,7 +18,7 @@ class Pointwise {
   static constexpr size_t kTilesBytes = 24 << 10;
 
   static ProductPacking<V> packing(const Op& op) {
-    return ProductPacking<V>(op.conv, plain_k(op.conv.in_channels), true);
+    return ProductPacking<V>(op.conv, plain_k(op.conv.in_channels), Use::rows);
   }
   static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
   static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }

@@ -31,10 +31,10 @@ class DepthwisePacking {
     const int all_parts = parts();
     for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
       uint8_t* panel = packed + p * panel_bytes(all_parts);
-      pack_constants<V>(conv_, p, panel_shape<V>(channels, p, false), panel, [&](int32_t c) {
-        return channel_range(conv_, c, [&](const auto& visit) {
-          for (int32_t tap = 0; tap < 9; ++tap) visit(conv_.weight(int64_t{tap} * channels + c));
-        });
+      pack_constants<V>(conv_, p, panel_shape<V>(channels, p, false), Use::pairs, panel, [&](int32_t c) {
+        WeightSums sums;
+        for (int32_t tap = 0; tap < 9; ++tap) sums.add(conv_.weight(int64_t{tap} * channels + c));
+        return sums;
       });
       auto* header = reinterpret_cast<PanelHeader*>(panel);
       header->extra_first = all_parts;

@@ -81,27 +81,34 @@ void store_weight(uint8_t* word, int i, int32_t w) {
   }
 }
 
+// Sums of a channel's positive and negative weights.
+struct WeightSums {
+  int32_t positive = 0, negative = 0;
+  void add(int32_t w) {
+    positive += std::max(w, 0);
+    negative += std::min(w, 0);
+  }
+};
+
 // Bias with the input zero point folded in, and the accumulators the channel can reach.
 struct ChannelRange {
   int32_t bias, low, high;
+
+  ChannelRange(const Conv& conv, int32_t o, WeightSums sums) {
+    const int64_t least = -conv.input_zero_point, most = 255 - conv.input_zero_point;
+    bias = static_cast<int32_t>(conv.bias_q[o] + least * sums.positive + least * sums.negative);
+    low = static_cast<int32_t>(conv.bias_q[o] + least * sums.positive + most * sums.negative);
+    high = static_cast<int32_t>(conv.bias_q[o] + most * sums.positive + least * sums.negative);
+  }
 };
 
-// `weights` calls visit(w) for every weight of the channel.
-template <class Weights>
-ChannelRange channel_range(const Conv& conv, int32_t o, const Weights& weights) {
-  int64_t bias = conv.bias_q[o], low = bias, high = bias;
-  weights([&](int32_t w) {
-    const int64_t from = -int64_t{conv.input_zero_point} * w, to = (255 - int64_t{conv.input_zero_point}) * w;
-    bias += from;
-    low += std::min(from, to);
-    high += std::max(from, to);
-  });
-  return {static_cast<int32_t>(bias), static_cast<int32_t>(low), static_cast<int32_t>(high)};
-}
+// What a product's outputs become, which decides the form of its panels: rows of a narrow tensor may use half vectors;
+// row pairs may not; the classifier's single pixel is not worth looking for fast forms.
+enum class Use { rows, pairs, pixel };
 
-// Header and constants of panel p. `range(o)` gives a channel's ChannelRange.
-template <class V, class Range>
-void pack_constants(const Conv& conv, int32_t p, Shape shape, uint8_t* panel, const Range& range) {
+// Header and constants of panel p. `sums(o)` gives a channel's WeightSums.
+template <class V, class Sums>
+void pack_constants(const Conv& conv, int32_t p, Shape shape, Use use, uint8_t* panel, const Sums& sums) {
   using R = Requantize<V>;
   auto* header = reinterpret_cast<PanelHeader*>(panel);
   for (int v = 0; v < vectors_of(shape); ++v) {
@@ -112,7 +119,7 @@ void pack_constants(const Conv& conv, int32_t p, Shape shape, uint8_t* panel, co
       const int channel = word_channel<V>(shape, v, w);
       const int32_t o = p * kPanel<V> + channel;
       if (channel >= kPanel<V> || o >= conv.out_channels) continue;
-      const ChannelRange r = range(o);
+      const ChannelRange r(conv, o, sums(o));
       bias[w] = r.bias;
       channels.low[w] = r.low;
       channels.high[w] = r.high;
@@ -127,45 +134,47 @@ void pack_constants(const Conv& conv, int32_t p, Shape shape, uint8_t* panel, co
     auto* round_even = reinterpret_cast<int64_t*>(row(R::kRoundEven));
     auto* round_odd = reinterpret_cast<int64_t*>(row(R::kRoundOdd));
     for (int w = 0; w < V::kWords; ++w) (w % 2 == 0 ? round_even : round_odd)[w / 2] = channels.rounding(w);
-    RequantizeProof<V> proof(channels, conv);
-    const bool fast = proof.find(reinterpret_cast<float*>(row(R::kScale)), reinterpret_cast<float*>(row(R::kOffset)));
     header->can_shift[v] = channels.can_shift();
+    const bool fast = use != Use::pixel &&
+                      RequantizeProof<V>(channels, conv)
+                          .find(reinterpret_cast<float*>(row(R::kScale)), reinterpret_cast<float*>(row(R::kOffset)));
     header->form[v] = fast ? Form::fast : header->can_shift[v] ? Form::shifted : Form::full;
   }
 }
 
+// The place among a channel's weights of index i of the product's K.
+struct PlainOrder {
+  static int32_t place(int32_t i) { return i; }
+};
+
 // A convolution as a matrix product, panel after panel, each: header, constants, one weight vector (or two) per step
-// of V::kGroup channels. `order` maps an index of the product's K to the weight's place among the channel's weights, or
-// to one beyond where there is none; plain by default.
-template <class V>
+// of V::kGroup channels. Then the extra steps: offset in the A tile, two vectors. An Order's place at or beyond the
+// channel's weights stands for none.
+template <class V, class Order = PlainOrder>
 class ProductPacking {
  public:
-  using Order = int32_t (*)(int32_t);
-  ProductPacking(const Conv& conv, KShape k, bool may_halve, Order order = plain)
-      : conv_(conv), k_(k), may_halve_(may_halve), order_(order) {}
+  ProductPacking(const Conv& conv, KShape k, Use use) : conv_(conv), k_(k), use_(use) {}
 
-  static int32_t plain(int32_t i) { return i; }
-
-  // Bytes of all panels: with extra steps only where weights do not fit s8.
-  size_t bytes() const { return extra_offset() + extra_steps_before(panel_count<V>(conv_.out_channels)) * kExtraBytes; }
+  // Bytes of all panels and extra steps.
+  size_t bytes() const {
+    size_t extra = 0;
+    for (int32_t p = 0; p < panels(); ++p) for_each_extra(p, [&](int32_t, int) { ++extra; });
+    return panels() * full_panel_bytes(k_) + extra * kExtraBytes;
+  }
 
   void pack(uint8_t* packed) const {
-    int32_t extra_first = 0;
-    for (int32_t p = 0; p < panel_count<V>(conv_.out_channels); ++p) {
+    int32_t extra_count = 0;
+    for (int32_t p = 0; p < panels(); ++p) {
       uint8_t* panel = packed + p * full_panel_bytes(k_);
-      pack_constants<V>(conv_, p, shape(p), panel, [&](int32_t o) {
-        return channel_range(conv_, o, [&](const auto& visit) {
-          for (int32_t i = 0; i < per_channel(); ++i) visit(weight(o, i));
-        });
-      });
+      pack_constants<V>(conv_, p, shape(p), use_, panel, [&](int32_t o) { return sums(o); });
+      pack_weights(p, panel + Requantize<V>::kHeaderBytes);
       auto* header = reinterpret_cast<PanelHeader*>(panel);
-      header->extra_first = extra_first;
-      for (int32_t s = 0; s < steps(k_); ++s) pack_step(p, s, 0, weights(panel, s, vectors_of(shape(p))));
+      header->extra_first = extra_count;
       for_each_extra(p, [&](int32_t step, int part) {
-        uint8_t* extra = packed + extra_offset() + extra_first++ * kExtraBytes;
+        uint8_t* extra = packed + panels() * full_panel_bytes(k_) + extra_count++ * kExtraBytes;
         const int32_t offset = a_offset(k_, step);
         std::memcpy(extra, &offset, sizeof(offset));
-        pack_step(p, step, part, extra + kAlignment);
+        pack_extra(p, step, part, extra + kAlignment);
         ++header->extra_steps;
       });
     }
@@ -175,9 +184,7 @@ class ProductPacking {
   static size_t full_panel_bytes(KShape k) {
     return Requantize<V>::kHeaderBytes + static_cast<size_t>(steps(k)) * 2 * kVectorBytes<V>;
   }
-  size_t extra_offset() const { return panel_count<V>(conv_.out_channels) * full_panel_bytes(k_); }
 
-  // Offset, then the step's two vectors.
   static constexpr size_t kExtraBytes = kAlignment + 2 * kVectorBytes<V>;
 
   // Where a step's channels lie in an A tile.
@@ -193,59 +200,83 @@ class ProductPacking {
   }
 
  private:
-  Shape shape(int32_t p) const { return panel_shape<V>(conv_.out_channels, p, may_halve_); }
+  int32_t panels() const { return panel_count<V>(conv_.out_channels); }
+  Shape shape(int32_t p) const { return panel_shape<V>(conv_.out_channels, p, use_ != Use::pairs); }
   int32_t per_channel() const { return conv_.kernel * conv_.kernel * conv_.in_channels; }
   int32_t weight(int32_t o, int32_t i) const { return conv_.weight(int64_t{o} * per_channel() + i); }
 
-  static uint8_t* weights(uint8_t* panel, int32_t step, int vectors) {
-    return panel + Requantize<V>::kHeaderBytes + static_cast<size_t>(step) * vectors * kVectorBytes<V>;
+  WeightSums sums(int32_t o) const {
+    WeightSums sums;
+    for (int32_t i = 0; i < per_channel(); ++i) sums.add(weight(o, i));
+    return sums;
   }
 
-  // Calls visit(w, v, word, i) for the weights of a step.
+  // Calls visit(o, v, w) for the panel's channels.
   template <class Visit>
-  void for_each_weight(int32_t p, int32_t step, const Visit& visit) const {
-    const Shape panel = shape(p);
-    for (int i = 0; i < V::kGroup; ++i) {
-      const int32_t from = order_(step * V::kGroup + i);
-      if (from >= per_channel()) continue;
-      for (int v = 0; v < vectors_of(panel); ++v) {
-        for (int w = 0; w < V::kWords; ++w) {
-          const int channel = word_channel<V>(panel, v, w);
-          const int32_t o = p * kPanel<V> + channel;
-          if (channel < kPanel<V> && o < conv_.out_channels) visit(weight(o, from), v, w, i);
-        }
+  void for_each_channel(int32_t p, const Visit& visit) const {
+    for (int v = 0; v < vectors_of(shape(p)); ++v) {
+      for (int w = 0; w < V::kWords; ++w) {
+        const int channel = word_channel<V>(shape(p), v, w);
+        const int32_t o = p * kPanel<V> + channel;
+        if (channel < kPanel<V> && o < conv_.out_channels) visit(o, v, w);
       }
     }
   }
 
-  void pack_step(int32_t p, int32_t step, int part, uint8_t* to) const {
-    for_each_weight(p, step, [&](int32_t weight, int v, int word, int i) {
-      store_weight<V>(to + v * kVectorBytes<V> + 4 * word, i, weight_part<V>(weight, part));
+  void pack_weights(int32_t p, uint8_t* to) const {
+    const size_t step_bytes = static_cast<size_t>(vectors_of(shape(p))) * kVectorBytes<V>;
+    for_each_channel(p, [&](int32_t o, int v, int w) {
+      uint8_t* word = to + v * kVectorBytes<V> + 4 * w;
+      for (int32_t s = 0; s < steps(k_); ++s, word += step_bytes) {
+        for (int i = 0; i < V::kGroup; ++i) {
+          const int32_t place = Order::place(s * V::kGroup + i);
+          if (place < per_channel()) store_weight<V>(word, i, weight_part<V>(weight(o, place), 0));
+        }
+      }
     });
   }
 
+  void pack_extra(int32_t p, int32_t step, int part, uint8_t* to) const {
+    for_each_channel(p, [&](int32_t o, int v, int w) {
+      for (int i = 0; i < V::kGroup; ++i) {
+        const int32_t place = Order::place(step * V::kGroup + i);
+        if (place >= per_channel()) continue;
+        store_weight<V>(to + v * kVectorBytes<V> + 4 * w, i, weight_part<V>(weight(o, place), part));
+      }
+    });
+  }
+
+  // Whether every weight of the panel is an s8.
+  bool fits(int32_t p) const {
+    if (V::kWideWeights || conv_.weight_signed) return true;
+    const int64_t begin = int64_t{p} * kPanel<V> * per_channel();
+    const int64_t end =
+        std::min(begin + int64_t{kPanel<V>} * per_channel(), int64_t{conv_.out_channels} * per_channel());
+    const int32_t low = conv_.weight_zero_point - 128, high = conv_.weight_zero_point + 127;
+    int32_t outside = 0;
+    for (int64_t i = begin; i < end; ++i) outside |= (conv_.weights_q[i] < low) | (conv_.weights_q[i] > high);
+    return outside == 0;
+  }
+
+  // Calls visit(step, part) for every further part of a step's weights.
   template <class Visit>
   void for_each_extra(int32_t p, const Visit& visit) const {
-    if (V::kWideWeights || conv_.weight_signed) return;
+    if (fits(p)) return;
     for (int32_t s = 0; s < steps(k_); ++s) {
       int parts = 1;
-      for_each_weight(p, s, [&](int32_t w, int, int, int) {
-        while (weight_part<V>(w, parts) != 0) ++parts;
+      for_each_channel(p, [&](int32_t o, int, int) {
+        for (int i = 0; i < V::kGroup; ++i) {
+          const int32_t place = Order::place(s * V::kGroup + i);
+          while (place < per_channel() && weight_part<V>(weight(o, place), parts) != 0) ++parts;
+        }
       });
       for (int part = 1; part < parts; ++part) visit(s, part);
     }
   }
 
-  size_t extra_steps_before(int32_t panels) const {
-    size_t count = 0;
-    for (int32_t p = 0; p < panels; ++p) for_each_extra(p, [&](int32_t, int) { ++count; });
-    return count;
-  }
-
   const Conv& conv_;
   const KShape k_;
-  const bool may_halve_;
-  const Order order_;
+  const Use use_;
 };
 
 }  // namespace mobilenetv2::qu8

@@ -18,11 +18,13 @@ class Stem {
   static constexpr KShape kPatch{3, 1};
   static constexpr int32_t kRowBytes = 9;
 
-  static int32_t patch_order(int32_t i) { return i < 24 ? i / 8 * kRowBytes + i % 8 : (i - 24) * kRowBytes + 8; }
+  struct PatchOrder {
+    static int32_t place(int32_t i) { return i < 24 ? i / 8 * kRowBytes + i % 8 : (i - 24) * kRowBytes + 8; }
+  };
+  using Packing = ProductPacking<V, PatchOrder>;
 
-  static ProductPacking<V> packing(const Op& op) { return ProductPacking<V>(op.conv, kPatch, true, patch_order); }
-  static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
-  static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }
+  static size_t packed_bytes(const Op& op) { return Packing(op.conv, kPatch, Use::rows).bytes(); }
+  static void pack(const Op& op, uint8_t* packed) { Packing(op.conv, kPatch, Use::rows).pack(packed); }
 
   // Columns of a padded row, with what the loads of the last patch may touch.
   static int32_t padded_columns(const Op& op, const StageShape& s) {
@@ -60,7 +62,7 @@ class Stem {
         }
         const auto tile = row_tile<V>(halves, columns);
         for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
-          tile(args.scratch, args.packed + p * ProductPacking<V>::full_panel_bytes(kPatch), product, to, p);
+          tile(args.scratch, args.packed + p * Packing::full_panel_bytes(kPatch), product, to, p);
         }
       }
     }
