@@ -35,13 +35,16 @@ export interface DecodeOptions {
   /** The most pixels (width x height) an encoded image may have. Default: 100 million, which is 300 MB decoded. */
   readonly maxPixels?: number | undefined;
   /**
-   * For a JPEG: of its size (EXIF orientation applied), the power of two up to 8 by which its sides may be divided while
-   * decoding, which skips most of the work.
+   * For a JPEG: by how much the sides of one of this size (EXIF orientation applied) may be divided. libjpeg divides by
+   * 2, 4 or 8 while decoding, which skips most of the work, and the rest is resampled.
    */
   readonly shrink?: ((full: Size) => number) | undefined;
 }
 
 export const DEFAULT_MAX_PIXELS = 100_000_000;
+
+/** sharp has libjpeg shrink by 2 from here on. Below it all is decoded and then resampled, which takes longer. */
+const MIN_SHRINK = 3;
 
 /** The most bytes an image file may have: more cannot be pixels within reason, and would all be read into memory. */
 const MAX_FILE_BYTES = 2 ** 30;
@@ -144,11 +147,10 @@ async function decodeFile(
     if (shrink !== undefined && format.name === 'JPEG') {
       const { autoOrient: size } = await image.metadata();
       const divisor = shrink(size);
-      // A resize to just what libjpeg's scaled decoding gives: sharp uses that, and has nothing left to resample.
-      if (divisor > 1) {
+      if (divisor >= MIN_SHRINK) {
         full = size;
         const side = (pixels: number) => Math.ceil(pixels / divisor);
-        image.resize(side(size.width), side(size.height), { fit: 'fill', fastShrinkOnLoad: true });
+        image.resize(side(size.width), side(size.height), { fit: 'fill', kernel: 'cubic' });
       }
     }
     const { data, info } = await image

@@ -11,9 +11,10 @@ export type Preprocess = PreprocessRecipeName | CustomPreprocessRecipe;
  * How image files become pixels.
  *
  * - `'exact'`: every pixel is decoded; JPEG, PNG, WebP, GIF and TIFF give the bytes Pillow gives.
- * - `'fast'`: a JPEG that is many times larger than the network's input is decoded at 1/2, 1/4 or 1/8 of its size,
- *   as long as twice what the network sees is left. Saves most of the time large photos take; probabilities change in
- *   the second or third decimal.
+ * - `'fast'`: a JPEG at least six times larger than what the network takes is decoded smaller, to twice of that. Of
+ *   12-megapixel photos decoding takes 2.7 times less; smaller ones gain less, and those of 500 pixels nothing. Results
+ *   differ: of 100 ImageNet photos enlarged to 8 megapixels, 99 kept their best label on the float model and 94 on the
+ *   int8 one, and its probability moved by 0.02 on average.
  */
 export type DecodeMode = 'exact' | 'fast';
 

@@ -226,13 +226,11 @@ export function planPreprocess(
 }
 
 /**
- * By which power of two, at most 8, a photo's sides can be divided while at least `margin` times what the network sees
- * of it is left: 1 for photos that are not much larger.
+ * By how much a photo's sides can be divided while `margin` times what the network sees of it is left: at least 1.
  */
-export function spareReduction(recipe: PreprocessRecipe, region: Size, input: Size, margin: number): 1 | 2 | 4 | 8 {
+export function spareReduction(recipe: PreprocessRecipe, region: Size, input: Size, margin: number): number {
   const { box, resized } = geometry(recipe.crop, region, input);
-  const reduction = Math.min(box.width / resized.width, box.height / resized.height) / margin;
-  return reduction >= 8 ? 8 : reduction >= 4 ? 4 : reduction >= 2 ? 2 : 1;
+  return Math.max(Math.min(box.width / resized.width, box.height / resized.height) / margin, 1);
 }
 
 function geometry(crop: CropRule, image: Size, input: Size): Pick<PreprocessPlan, 'box' | 'resized' | 'window'> {
