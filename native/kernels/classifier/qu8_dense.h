@@ -10,7 +10,7 @@ template <class V>
 class DenseRow {
  public:
   static constexpr Kernel kernel(const char* name, Isa isa) {
-    return {name, OpKind::dense, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run};
+    return {name, OpKind::dense, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run, &kSliced};
   }
 
  private:
@@ -27,35 +27,45 @@ class DenseRow {
     return {align_up(ATile<V>::bytes(plain_k(op.dense.conv.in_channels))), 1};
   }
 
-  static void run(StageArgs& args, int32_t, int32_t) {
+  static void run(StageArgs& args, int32_t, int32_t) { run_slice(args, 0, 0, 1); }
+
+  // Slices of panels, each with its own copy of the features.
+  static size_t sliced_bytes(const Op& op, const StageShape& s, int32_t slices) {
+    return slices * facts(op, s).scratch_bytes;
+  }
+
+  static void run_slice(const StageArgs& args, int32_t, int32_t slice, int32_t slices) {
     const Conv& conv = args.op->dense.conv;
     const ProductArgs product = product_args<V>(conv, plain_k(conv.in_channels), args.packed);
     const uint8_t* features = args.input.row(0);
-    fill_a_tile<V>(features, features, conv.in_channels, 1, args.scratch);
-    const uint8_t* panel = args.packed;
-    for (int32_t p = 0; p < panel_count<V>(conv.out_channels);
-         ++p, panel += ProductPacking<V>::full_panel_bytes(product.k)) {
+    const Range panels = slice_range(panel_count<V>(conv.out_channels), slice, slices);
+    if (panels.begin == panels.end) return;
+    uint8_t* a = args.scratch + slice * facts(*args.op, args.shape).scratch_bytes;
+    fill_a_tile<V>(features, features, conv.in_channels, 1, a);
+    const size_t panel_bytes = ProductPacking<V>::full_panel_bytes(product.k);
+    const uint8_t* panel = args.packed + panels.begin * panel_bytes;
+    for (int32_t p = panels.begin; p < panels.end; ++p, panel += panel_bytes) {
       uint8_t* out = args.output.row(0) + p * kPanel<V>;
       const int32_t n = std::min(conv.out_channels - p * kPanel<V>, kPanel<V>);
       switch (panel_shape<V>(conv.out_channels, p, true)) {
         case kOne:
-          run_panel<kOne>(args, panel, product, n, out);
+          run_panel<kOne>(*args.op, a, panel, product, n, out);
           break;
         case kTwo:
-          run_panel<kTwo>(args, panel, product, n, out);
+          run_panel<kTwo>(*args.op, a, panel, product, n, out);
           break;
         case kOneAndHalf:
-          if constexpr (V::kHasHalf) run_panel<kOneAndHalf>(args, panel, product, n, out);
+          if constexpr (V::kHasHalf) run_panel<kOneAndHalf>(*args.op, a, panel, product, n, out);
       }
     }
   }
 
   template <Shape kShape>
-  static void run_panel(const StageArgs& args, const uint8_t* panel, const ProductArgs& product, int32_t n,
+  static void run_panel(const Op& op, const uint8_t* a, const uint8_t* panel, const ProductArgs& product, int32_t n,
                         uint8_t* out) {
-    const Dense& dense = args.op->dense;
+    const Dense& dense = op.dense;
     typename Product<V, 1, 1, kShape>::Words words;
-    Product<V, 1, 1, kShape>::accumulate(args.scratch, panel, product, words);
+    Product<V, 1, 1, kShape>::accumulate(a, panel, product, words);
     if (!dense.single_rounding) {
       RowProduct<V, 1, 1>::template finish<kShape>(words, panel, product, {{out, out}, n}, 0);
       return;
@@ -78,6 +88,8 @@ class DenseRow {
     q += (rest >= 0.5) - (rest <= -0.5);
     return static_cast<uint8_t>(std::clamp(q + dense.conv.output_zero_point, dense.conv.min_q, dense.conv.max_q));
   }
+
+  static constexpr SlicedRun kSliced{1, sliced_bytes, run_slice};
 };
 
 }  // namespace mobilenetv2::qu8

@@ -15,13 +15,14 @@
 
 #include "kernels/simd/x86_qu8_avx2.h"
 
-#include "kernels/inverted_residual/qu8_block.h"
+#include "kernels/inverted_residual/qu8_sliced.h"
 
 #include "kernels/simd/x86_end.h"
 
 namespace mobilenetv2 {
 
-const Kernel inverted_residual_qu8__avx2 = qu8::Block<avx2::Qu8>::kernel("inverted_residual_qu8_6x16__avx2", Isa::avx2);
+const Kernel inverted_residual_qu8__avx2 =
+    qu8::Block<avx2::Qu8>::kernel("inverted_residual_qu8_6x16__avx2", Isa::avx2, &qu8::SlicedBlock<avx2::Qu8>::kRun);
 
 }  // namespace mobilenetv2
 

@@ -15,14 +15,14 @@
 
 #include "kernels/simd/x86_qu8_avx512vnni.h"
 
-#include "kernels/inverted_residual/qu8_block.h"
+#include "kernels/inverted_residual/qu8_sliced.h"
 
 #include "kernels/simd/x86_end.h"
 
 namespace mobilenetv2 {
 
-const Kernel inverted_residual_qu8__avx512vnni =
-    qu8::Block<avx512vnni::Qu8>::kernel("inverted_residual_qu8_14x32__avx512vnni", Isa::avx512vnni);
+const Kernel inverted_residual_qu8__avx512vnni = qu8::Block<avx512vnni::Qu8>::kernel(
+    "inverted_residual_qu8_14x32__avx512vnni", Isa::avx512vnni, &qu8::SlicedBlock<avx512vnni::Qu8>::kRun);
 
 }  // namespace mobilenetv2
 

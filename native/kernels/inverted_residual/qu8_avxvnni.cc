@@ -15,14 +15,14 @@
 
 #include "kernels/simd/x86_qu8_avxvnni.h"
 
-#include "kernels/inverted_residual/qu8_block.h"
+#include "kernels/inverted_residual/qu8_sliced.h"
 
 #include "kernels/simd/x86_end.h"
 
 namespace mobilenetv2 {
 
-const Kernel inverted_residual_qu8__avxvnni =
-    qu8::Block<avxvnni::Qu8>::kernel("inverted_residual_qu8_6x16__avxvnni", Isa::avxvnni);
+const Kernel inverted_residual_qu8__avxvnni = qu8::Block<avxvnni::Qu8>::kernel(
+    "inverted_residual_qu8_6x16__avxvnni", Isa::avxvnni, &qu8::SlicedBlock<avxvnni::Qu8>::kRun);
 
 }  // namespace mobilenetv2
 

@@ -9,12 +9,27 @@
 
 namespace mobilenetv2::qu8 {
 
+// Depthwise by shape: 1 <= stride, rows, vectors <= 2.
+template <class V>
+auto depthwise_run(int stride, int rows, int vectors) {
+  using Run = void (*)(const DepthwiseArgs&, const uint8_t*, uint8_t*);
+  static constexpr Run kRuns[2][2][2] = {{{Depthwise<V, 1, 1, 1>::run, Depthwise<V, 1, 1, 2>::run},
+                                          {Depthwise<V, 1, 2, 1>::run, Depthwise<V, 1, 2, 2>::run}},
+                                         {{Depthwise<V, 2, 1, 1>::run, Depthwise<V, 2, 1, 2>::run},
+                                          {Depthwise<V, 2, 2, 1>::run, Depthwise<V, 2, 2, 2>::run}}};
+  return kRuns[stride - 1][rows - 1][vectors - 1];
+}
+
 template <class V>
 class Block {
  public:
-  static constexpr Kernel kernel(const char* name, Isa isa) {
-    return {name, OpKind::inverted_residual, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run};
+  static constexpr Kernel kernel(const char* name, Isa isa, const SlicedRun* sliced) {
+    return {name, OpKind::inverted_residual, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run, sliced};
   }
+
+  struct alignas(kAlignment) Header {
+    size_t depthwise, project, residual, end;  // offsets; expand follows the header
+  };
 
   static size_t packed_bytes(const Op& op) { return header(op).end; }
 
@@ -42,10 +57,6 @@ class Block {
   }
 
  private:
-  struct alignas(kAlignment) Header {
-    size_t depthwise, project, residual, end;  // offsets; expand follows the header
-  };
-
   static ProductPacking<V> expand_packing(const Op& op) {
     return ProductPacking<V>(op.expand, plain_k(op.expand.in_channels), Use::pairs);
   }
@@ -210,11 +221,6 @@ class Block {
 
   // Tiles [begin, end) of a line into A tiles.
   void depthwise(int rows, const Split& tiles, int32_t begin, int32_t end, DepthwiseSource row0, DepthwiseSource row1) {
-    using Run = void (*)(const DepthwiseArgs&, const uint8_t*, uint8_t*);
-    static constexpr Run kRuns[2][2][2] = {{{Depthwise<V, 1, 1, 1>::run, Depthwise<V, 1, 1, 2>::run},
-                                            {Depthwise<V, 1, 2, 1>::run, Depthwise<V, 1, 2, 2>::run}},
-                                           {{Depthwise<V, 2, 1, 1>::run, Depthwise<V, 2, 1, 2>::run},
-                                            {Depthwise<V, 2, 2, 1>::run, Depthwise<V, 2, 2, 2>::run}}};
     const Conv& conv = op_.depthwise;
     DepthwiseArgs args{
         {row0, row1},     tiles, begin, end, plan_.tile_bytes, conv.output_zero_point, conv.min_q, conv.max_q,
@@ -223,7 +229,7 @@ class Block {
     const size_t stride = DepthwisePacking<V>::panel_bytes(reinterpret_cast<const PanelHeader*>(panel)->extra_first);
     for (int32_t p = 0; p < plan_.panels; ++p, panel += stride) {
       const int vectors = vectors_of(panel_shape<V>(conv.out_channels, p, false));
-      kRuns[plan_.stride - 1][rows - 1][vectors - 1](args, panel, a_ + p * ATile<V>::kBlockBytes);
+      depthwise_run<V>(plan_.stride, rows, vectors)(args, panel, a_ + p * ATile<V>::kBlockBytes);
       for (DepthwiseSource& s : args.source) {
         s.old_pair += plan_.panel_bytes;
         s.new_pair += plan_.panel_bytes;

@@ -66,20 +66,26 @@ void expand_rows(const Conv& conv, const uint8_t* packed, const uint8_t* row0, c
   }
 }
 
-// The same without an expand convolution.
+// Panel p of one or two rows as they are into the pairs at `to`.
+template <class V>
+void pair_panel(int32_t channels, int32_t p, const uint8_t* row0, const uint8_t* row1, int rows, int32_t width,
+                uint8_t* to, int row) {
+  const int n = std::min(channels - p * kPanel<V>, kPanel<V>);
+  const bool half = panel_shape<V>(channels, p, false) == kOne;
+  size_t at = p * kPanel<V>;
+  for (int32_t x = 0; x < width; ++x, at += channels, to += kVectorBytes<V>) {
+    const auto bytes = half ? V::load_half_rows(row0 + at, row1 + at, n) : V::load_rows(row0 + at, row1 + at, n);
+    const auto pair = V::interleave(bytes);
+    V::store(to, rows == 2 ? pair : V::merge_row(V::load(to), pair, row));
+  }
+}
+
+// expand_rows without an expand convolution.
 template <class V>
 void pair_rows(int32_t channels, const uint8_t* row0, const uint8_t* row1, int rows, int32_t width, uint8_t* pairs,
                size_t panel_bytes, int row) {
   for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
-    const int n = std::min(channels - p * kPanel<V>, kPanel<V>);
-    const bool half = panel_shape<V>(channels, p, false) == kOne;
-    uint8_t* to = pairs + p * panel_bytes;
-    size_t at = p * kPanel<V>;
-    for (int32_t x = 0; x < width; ++x, at += channels, to += kVectorBytes<V>) {
-      const auto bytes = half ? V::load_half_rows(row0 + at, row1 + at, n) : V::load_rows(row0 + at, row1 + at, n);
-      const auto pair = V::interleave(bytes);
-      V::store(to, rows == 2 ? pair : V::merge_row(V::load(to), pair, row));
-    }
+    pair_panel<V>(channels, p, row0, row1, rows, width, pairs + p * panel_bytes, row);
   }
 }
 

@@ -10,7 +10,7 @@ template <class V>
 class Pointwise {
  public:
   static constexpr Kernel kernel(const char* name, Isa isa) {
-    return {name, OpKind::pointwise, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run};
+    return {name, OpKind::pointwise, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run, &kSliced};
   }
 
  private:
@@ -34,17 +34,34 @@ class Pointwise {
   }
 
   static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
-    const int32_t most = facts(*args.op, args.shape).strip_rows;
-    for (int32_t y = row_begin; y < row_end; y += most) run_strip(args, y, std::min(y + most, row_end));
+    run_rows(args, args.scratch, {row_begin, row_end}, {0, panel_count<V>(args.shape.out_channels)});
   }
 
-  static void run_strip(StageArgs& args, int32_t begin, int32_t end) {
+  // Slices of panels, each with its own tiles.
+  static size_t sliced_bytes(const Op& op, const StageShape& s, int32_t slices) {
+    return slices * align_up(facts(op, s).scratch_bytes);
+  }
+
+  static void run_slice(const StageArgs& args, int32_t, int32_t slice, int32_t slices) {
+    uint8_t* a = args.scratch + sliced_bytes(*args.op, args.shape, slice);
+    const Range panels = slice_range(panel_count<V>(args.shape.out_channels), slice, slices);
+    if (panels.begin < panels.end) run_rows(args, a, {0, args.shape.out_height}, panels);
+  }
+
+  static void run_rows(const StageArgs& args, uint8_t* scratch, Range rows, Range panels) {
+    const int32_t most = facts(*args.op, args.shape).strip_rows;
+    for (int32_t y = rows.begin; y < rows.end; y += most) {
+      run_strip(args, scratch, y, std::min(y + most, rows.end), panels);
+    }
+  }
+
+  static void run_strip(const StageArgs& args, uint8_t* scratch, int32_t begin, int32_t end, Range panels) {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
     const ProductArgs product = product_args<V>(op.conv, plain_k(op.conv.in_channels), args.packed);
     const size_t tile_bytes = ATile<V>::bytes(product.k);
     const Split tiles(s.out_width, V::kTileCols);
-    uint8_t* a = args.scratch;
+    uint8_t* a = scratch;
     for (int32_t y = begin; y < end; y += 2) {
       const int32_t y1 = std::min(y + 1, end - 1);
       for (int32_t t = 0; t < tiles.parts; ++t, a += tile_bytes) {
@@ -52,10 +69,10 @@ class Pointwise {
         fill_a_tile<V>(args.input.row(y) + at, args.input.row(y1) + at, s.in_channels, tiles.count(t), a);
       }
     }
-    const uint8_t* panel = args.packed;
-    for (int32_t p = 0; p < panel_count<V>(s.out_channels);
-         ++p, panel += ProductPacking<V>::full_panel_bytes(product.k)) {
-      a = args.scratch;
+    const size_t panel_bytes = ProductPacking<V>::full_panel_bytes(product.k);
+    const uint8_t* panel = args.packed + panels.begin * panel_bytes;
+    for (int32_t p = panels.begin; p < panels.end; ++p, panel += panel_bytes) {
+      a = scratch;
       for (int32_t y = begin; y < end; y += 2) {
         const int rows = y + 1 < end ? 2 : 1;
         for (int32_t t = 0; t < tiles.parts; ++t, a += tile_bytes) {
@@ -66,6 +83,8 @@ class Pointwise {
       }
     }
   }
+
+  static constexpr SlicedRun kSliced{1, sliced_bytes, run_slice};
 };
 
 }  // namespace mobilenetv2::qu8

@@ -256,4 +256,14 @@ struct Split {
   int32_t count(int32_t i) const { return begin(i + 1) - begin(i); }
 };
 
+struct Range {
+  int32_t begin, end;
+};
+
+// What slice `slice` of `slices` does of `count` things.
+inline Range slice_range(int32_t count, int32_t slice, int32_t slices) {
+  return {static_cast<int32_t>(int64_t{count} * slice / slices),
+          static_cast<int32_t>(int64_t{count} * (slice + 1) / slices)};
+}
+
 }  // namespace mobilenetv2::qu8
