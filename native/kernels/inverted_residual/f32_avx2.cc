@@ -13,14 +13,14 @@
 
 #include "kernels/simd/x86_f32_avx2.h"
 
-#include "kernels/inverted_residual/f32_driver.h"
+#include "kernels/inverted_residual/f32_sliced.h"
 
 #include "kernels/simd/x86_end.h"
 
 namespace mobilenetv2 {
 
 const Kernel inverted_residual_f32__avx2 =
-    F32InvertedResidual<avx2::Simd>::kernel("inverted_residual_f32__avx2", Isa::avx2);
+    F32SlicedInvertedResidual<avx2::Simd>::kernel("inverted_residual_f32__avx2", Isa::avx2);
 
 }  // namespace mobilenetv2
 

@@ -13,14 +13,14 @@
 
 #include "kernels/simd/x86_f32_avx512.h"
 
-#include "kernels/inverted_residual/f32_driver.h"
+#include "kernels/inverted_residual/f32_sliced.h"
 
 #include "kernels/simd/x86_end.h"
 
 namespace mobilenetv2 {
 
 const Kernel inverted_residual_f32__avx512 =
-    F32InvertedResidual<avx512::Simd>::kernel("inverted_residual_f32__avx512", Isa::avx512);
+    F32SlicedInvertedResidual<avx512::Simd>::kernel("inverted_residual_f32__avx512", Isa::avx512);
 
 }  // namespace mobilenetv2
 

@@ -64,7 +64,7 @@ struct F32InvertedResidual {
     return {name, OpKind::inverted_residual, Dtype::f32, isa, supports, packed_bytes, pack, facts, run};
   }
 
- private:
+ protected:
   // Floats before the project weights.
   static size_t project_offset(const Op& op) {
     const int32_t wide = op.depthwise.out_channels;
@@ -136,29 +136,63 @@ struct F32InvertedResidual {
     const bool keeps = l.buffered == l.planes;
     const int32_t new_begin = std::max(keeps ? std::max(first, args.next_expanded) : first, 0);
     const int32_t new_end = std::max(std::min(end, s.in_height), new_begin);
-    const int32_t new_pixels = (new_end - new_begin) * s.in_width;
     args.next_expanded = std::max(args.next_expanded, new_end);
 
-    PaddedRows rows{line, l.capacity, l.width};
     Pixels::pack(args.input, new_begin, new_end, s.in_width, s.in_channels, narrow);
-    for (int32_t y = new_begin, i = 0; y < new_end; ++y) {
-      float* row = rows.row(y + s.pad_top, kLanes) + s.pad_left * kLanes;
-      for (int32_t x = 0; x < s.in_width; ++x) pixels[i++] = row + x * kLanes;
-    }
+    const PaddedRows rows{line, l.capacity, l.width};
+    list_padded(rows, s, new_begin, new_end, pixels);
+    Strip strip{row_begin, row_end, first, end, new_begin, new_end};
+    strip.line = line;
+    strip.narrow = narrow;
+    strip.narrow_plane = static_cast<size_t>(new_end - new_begin) * s.in_width * kLanes;
+    strip.pixels = pixels;
+    strip.out_plane = static_cast<size_t>(row_end - row_begin) * s.out_width * kLanes;
     for (int32_t c = 0; c < op.depthwise.out_channels; c += kPanel) {
-      const int32_t planes = std::min(l.planes - c / kLanes, kPanel / kLanes);
-      const size_t offset = keeps ? c / kLanes * l.plane : 0;
-      for (int32_t p = 0; p < planes; ++p) {
-        rows.base = line + offset + p * l.plane;
-        pad(rows, s, first, end, new_begin, new_end);
-      }
-      packed = expand(op, l, packed, narrow, new_pixels, c, pixels, offset);
-      for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked) {
-        rows.base = line + offset + p * l.plane;
-        const Kernel3x3<kStride> kernel(packed, op.depthwise.min_f32, op.depthwise.max_f32);
-        for (int32_t y = row_begin; y < row_end; ++y, out += s.out_width * kLanes) {
-          kernel.row(typename Depthwise::PaddedColumns(rows, y * kStride), s.out_width, out);
-        }
+      strip.offset = keeps ? c / kLanes * l.plane : 0;
+      strip.out = out + c / kLanes * strip.out_plane;
+      packed = panel<kStride>(op, s, l, strip, packed, c);
+    }
+    return packed;
+  }
+
+  // Where the pixels of input rows [begin, end) go in the line buffer's first plane.
+  static void list_padded(const PaddedRows& rows, const StageShape& s, int32_t begin, int32_t end, float** pixels) {
+    for (int32_t y = begin; y < end; ++y) {
+      float* row = rows.row(y + s.pad_top, kLanes) + s.pad_left * kLanes;
+      for (int32_t x = 0; x < s.in_width; ++x) *pixels++ = row + x * kLanes;
+    }
+  }
+
+  // What a panel of a strip's channels is made from.
+  struct Strip {
+    int32_t row_begin, row_end;      // output rows
+    int32_t first, end;              // input rows they touch
+    int32_t new_begin, new_end;      // those the line buffer lacks
+    const float* narrow = nullptr;   // pixels of the new rows, in planes
+    size_t narrow_plane = 0;         // floats of such a plane
+    float* const* pixels = nullptr;  // where they go in the line buffer's first plane
+    float* line = nullptr;           // the line buffer
+    size_t offset = 0;               // floats in it before the panel's first plane
+    float* out = nullptr;            // the first output pixel of that plane
+    size_t out_plane = 0;            // floats of a plane of output pixels
+  };
+
+  // The panel of channels from c on: new rows to the line buffer, then depthwise. Returns the end of its weights.
+  template <int kStride>
+  static const float* panel(const Op& op, const StageShape& s, const Layout& l, const Strip& strip, const float* packed,
+                            int32_t c) {
+    PaddedRows rows{strip.line + strip.offset, l.capacity, l.width};
+    const int32_t planes = std::min(l.planes - c / kLanes, kPanel / kLanes);
+    for (int32_t p = 0; p < planes; ++p, rows.base += l.plane) {
+      pad(rows, s, strip.first, strip.end, strip.new_begin, strip.new_end);
+    }
+    packed = expand(op, l, strip, packed, c, (strip.new_end - strip.new_begin) * s.in_width);
+    rows.base = strip.line + strip.offset;
+    for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked, rows.base += l.plane) {
+      const Kernel3x3<kStride> kernel(packed, op.depthwise.min_f32, op.depthwise.max_f32);
+      float* out = strip.out + p * strip.out_plane;
+      for (int32_t y = strip.row_begin; y < strip.row_end; ++y, out += s.out_width * kLanes) {
+        kernel.row(typename Depthwise::PaddedColumns(rows, y * kStride), s.out_width, out);
       }
     }
     return packed;
@@ -172,18 +206,23 @@ struct F32InvertedResidual {
     auto* out = reinterpret_cast<float*>(args.scratch + l.depthwise);
     zero(zeros, 1);
     for (int32_t c = 0; c < args.shape.in_channels; c += kLanes, packed += Depthwise::kPacked) {
-      if (c + kLanes <= args.shape.in_channels) {
-        depthwise_plane<kStride, false>(args, packed, row_begin, row_end, c, zeros, out);
-      } else {
-        depthwise_plane<kStride, true>(args, packed, row_begin, row_end, c, zeros, out);
-      }
+      out = depthwise_plane<kStride>(args, packed, row_begin, row_end, c, zeros, out);
     }
     return packed;
   }
 
+  // The vector of channels from c on. Returns the end of its output.
+  template <int kStride>
+  static float* depthwise_plane(const StageArgs& args, const float* packed, int32_t row_begin, int32_t row_end,
+                                int32_t c, const float* zeros, float* out) {
+    return c + kLanes <= args.shape.in_channels
+               ? depthwise_plane<kStride, false>(args, packed, row_begin, row_end, c, zeros, out)
+               : depthwise_plane<kStride, true>(args, packed, row_begin, row_end, c, zeros, out);
+  }
+
   template <int kStride, bool kPartial>
-  static void depthwise_plane(const StageArgs& args, const float* packed, int32_t row_begin, int32_t row_end, int32_t c,
-                              const float* zeros, float*& out) {
+  static float* depthwise_plane(const StageArgs& args, const float* packed, int32_t row_begin, int32_t row_end,
+                                int32_t c, const float* zeros, float* out) {
     const StageShape& s = args.shape;
     const Kernel3x3<kStride> kernel(packed, args.op->depthwise.min_f32, args.op->depthwise.max_f32);
     for (int32_t y = row_begin; y < row_end; ++y, out += s.out_width * kLanes) {
@@ -191,20 +230,21 @@ struct F32InvertedResidual {
           args.input, y * kStride - s.pad_top, s.in_height, s.in_width, s.in_channels, s.pad_left, c, zeros);
       kernel.row(columns, s.out_width, out);
     }
+    return out;
   }
 
-  // One panel of expanded channels, from c on, of the packed pixels. Returns the panel's end.
-  static const float* expand(const Op& op, const Layout& l, const float* packed, const float* narrow,
-                             int32_t new_pixels, int32_t c, float** pixels, size_t offset) {
+  // The panel of expanded channels from c on. Returns the end of its weights.
+  static const float* expand(const Op& op, const Layout& l, const Strip& strip, const float* packed, int32_t c,
+                             int32_t new_pixels) {
     const Conv& e = op.expand;
     GemmTile t;
-    t.a = narrow;
+    t.a = strip.narrow;
     t.group = kLanes;
-    t.group_stride = static_cast<size_t>(new_pixels) * kLanes;
+    t.group_stride = strip.narrow_plane;
     t.depth = e.in_channels;
     t.panel = packed;
-    t.out = pixels;
-    t.out_offset = offset;
+    t.out = strip.pixels;
+    t.out_offset = strip.offset;
     t.vector_stride = l.plane;
     const int32_t width = Gemm::panel_width(e.out_channels - c);
     t.channels = width;  // whole: projection reads no lane beyond out_channels, whatever it holds
@@ -214,15 +254,24 @@ struct F32InvertedResidual {
   }
 
   static void project(const StageArgs& args, const Layout& l, const float* packed, int32_t row_begin, int32_t row_end) {
+    const GemmTile t = projection(args, reinterpret_cast<const float*>(args.scratch + l.depthwise), row_begin, row_end,
+                                  reinterpret_cast<float**>(args.scratch + l.pixels));
+    Gemm::template all_panels<kLanes>(t, packed, args.op->project.out_channels,
+                                      (row_end - row_begin) * args.shape.out_width);
+  }
+
+  // The projection of rows whose depthwise pixels are at `in`. Lists their addresses (twice, with a residual) in
+  // `pixels`.
+  static GemmTile projection(const StageArgs& args, const float* in, int32_t row_begin, int32_t row_end,
+                             float** pixels) {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
-    auto** pixels = reinterpret_cast<float**>(args.scratch + l.pixels);
     const int32_t out_pixels = (row_end - row_begin) * s.out_width;
     float** skip = pixels + out_pixels;
     Pixels::list(args.output, row_begin, row_end, s.out_width, s.out_channels, pixels);
     if (op.residual.present) Pixels::list(args.input, row_begin, row_end, s.out_width, s.out_channels, skip);
     GemmTile t;
-    t.a = reinterpret_cast<const float*>(args.scratch + l.depthwise);
+    t.a = in;
     t.group = kLanes;
     t.group_stride = static_cast<size_t>(out_pixels) * kLanes;
     t.depth = op.project.in_channels;
@@ -231,7 +280,7 @@ struct F32InvertedResidual {
     t.lo = op.project.min_f32, t.hi = op.project.max_f32;
     t.residual = op.residual.present ? skip : nullptr;
     t.residual_lo = op.residual.min_f32, t.residual_hi = op.residual.max_f32;
-    Gemm::template all_panels<kLanes>(t, packed, op.project.out_channels, out_pixels);
+    return t;
   }
 
   // Zeros around the image: columns of new rows, and whole rows above and below it.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/op.h"
+#include "kernels/simd/share.h"
 
 namespace mobilenetv2 {
 
@@ -89,17 +90,39 @@ struct F32Gemm {
 
   // All panels of packed weights; t describes the first panel's first tile.
   template <int kPixel>
-  static void all_panels(GemmTile t, const float* packed, int32_t channels, int32_t pixels) {
-    for (int32_t n = 0; n < channels; n += kPanel) {
-      const int32_t width = panel_width(channels - n);
-      t.panel = packed + static_cast<size_t>(t.depth + 1) * n;
-      t.out_offset = n;
-      t.channels = std::min(channels - n, kPanel);
-      panel<kPixel>(t, width, pixels);
+  static void all_panels(const GemmTile& t, const float* packed, int32_t channels, int32_t pixels) {
+    for (int32_t n = 0; n < channels; n += kPanel) panel_at<kPixel>(t, packed, channels, n, 0, pixels);
+  }
+
+  // One slice of what all_panels does. Tiles are counted panel after panel, so that a slice reads few weights, and
+  // its first and last panel may be shared with its neighbours, so that slices are equal whatever the channels.
+  template <int kPixel>
+  static void slice_of_panels(const GemmTile& t, const float* packed, int32_t channels, int32_t pixels, int32_t slice,
+                              int32_t slices) {
+    constexpr int32_t kRows = Shape<kPanel / Half::kLanes>::kRows;
+    const int32_t tiles = (pixels + kRows - 1) / kRows;
+    const Share share((channels + kPanel - 1) / kPanel * tiles, slice, slices);
+    for (int32_t at = share.begin; at < share.end;) {
+      const int32_t begin = at % tiles, count = std::min(tiles - begin, share.end - at);
+      const int32_t first = begin * kRows;
+      panel_at<kPixel>(t, packed, channels, at / tiles * kPanel, first, std::min(count * kRows, pixels - first));
+      at += count;
     }
   }
 
  private:
+  // The panel of channels from n on, for `pixels` pixels from `first` on.
+  template <int kPixel>
+  static void panel_at(GemmTile t, const float* packed, int32_t channels, int32_t n, int32_t first, int32_t pixels) {
+    t.a += static_cast<size_t>(first) * kPixel;
+    t.out += first;
+    if (t.residual) t.residual += first;
+    t.panel = packed + static_cast<size_t>(t.depth + 1) * n;
+    t.out_offset = n;
+    t.channels = std::min(channels - n, kPanel);
+    panel<kPixel>(t, panel_width(channels - n), pixels);
+  }
+
   // Tiles of one panel width: as whole vectors if that can be, else as half ones (a whole and a half vector would leave
   // pipes idle where, as on Zen 4, a whole one takes them twice). As many pixels as the registers have sums.
   //

@@ -1,0 +1,132 @@
+// The fused float block shared by slices of channels. Include inside S's target region.
+//
+// Phase 0: panels of expanded channels are shared out. A slice takes one panel after the other through the whole image,
+// strip by strip, so that the panel's weights and its line buffer stay in the first-level cache; the depthwise pixels
+// of all panels meet in one tensor. Phase 1: the tiles of the projection are shared out. Nothing is computed twice.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/inverted_residual/f32_driver.h"
+#include "kernels/simd/share.h"
+
+namespace mobilenetv2 {
+
+template <class S>
+struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
+  using Whole = F32InvertedResidual<S>;
+  using Gemm = typename Whole::Gemm;
+  using Depthwise = typename Whole::Depthwise;
+  using Pixels = typename Whole::Pixels;
+  static constexpr int32_t kLanes = Whole::kLanes, kPanel = Whole::kPanel;
+
+  static size_t scratch_bytes(const Op& op, const StageShape& s, int32_t slices) {
+    const Layout l = layout(op, s);
+    return l.slices + l.slice_bytes * static_cast<size_t>(slices);
+  }
+
+  static void run_slice(const StageArgs& args, int32_t phase, int32_t slice, int32_t slices) {
+    const Op& op = *args.op;
+    const Layout l = layout(op, args.shape);
+    uint8_t* own = args.scratch + l.slices + l.slice_bytes * static_cast<size_t>(slice);
+    if (phase == 1) return project(args, l, own, slice, slices);
+    if (op.has_expand) {
+      const Share panels((op.depthwise.out_channels + kPanel - 1) / kPanel, slice, slices);
+      op.depthwise.stride == 1 ? expand_and_depthwise<1>(args, l, own, panels)
+                               : expand_and_depthwise<2>(args, l, own, panels);
+    } else {
+      const Share planes(l.block.planes, slice, slices);
+      op.depthwise.stride == 1 ? depthwise<1>(args, l, own, planes) : depthwise<2>(args, l, own, planes);
+    }
+  }
+
+  static constexpr Kernel kernel(const char* name, Isa isa) {
+    Kernel k = Whole::kernel(name, isa);
+    k.sliced = &kSliced;
+    return k;
+  }
+
+ private:
+  static constexpr SlicedRun kSliced{2, scratch_bytes, run_slice};
+
+  // Scratch: the depthwise tensor [plane][pixel][kLanes], then each slice's own: the packed input, the line buffer of
+  // one panel, addresses of pixels. Byte offsets from the slice's first.
+  struct Layout {
+    typename Whole::Layout block;  // the line buffer's geometry
+    size_t out_plane;              // floats
+    size_t slices, slice_bytes, line, pixels;
+  };
+
+  static Layout layout(const Op& op, const StageShape& s) {
+    Layout l{};
+    l.block = Whole::layout(op, s);
+    const size_t out_pixels = static_cast<size_t>(s.out_height) * s.out_width;
+    const size_t in_pixels = op.has_expand ? static_cast<size_t>(s.in_height) * s.in_width : 0;
+    const size_t line_floats = op.has_expand ? kPanel / kLanes * l.block.plane : kLanes;  // else a vector of zeros
+    l.out_plane = out_pixels * kLanes;
+    l.slices = align_up(l.block.planes * l.out_plane * sizeof(float));
+    l.line = align_up(Pixels::packed_floats(in_pixels, s.in_channels) * sizeof(float));
+    l.pixels = l.line + align_up(line_floats * sizeof(float));
+    l.slice_bytes = l.pixels + align_up(std::max(in_pixels, 2 * out_pixels) * sizeof(float*));
+    return l;
+  }
+
+  template <int kStride>
+  static void expand_and_depthwise(const StageArgs& args, const Layout& l, uint8_t* own, const Share& panels) {
+    if (panels.begin == panels.end) return;
+    const Op& op = *args.op;
+    const StageShape& s = args.shape;
+    auto* narrow = reinterpret_cast<float*>(own);
+    auto* line = reinterpret_cast<float*>(own + l.line);
+    auto** pixels = reinterpret_cast<float**>(own + l.pixels);
+    Pixels::pack(args.input, 0, s.in_height, s.in_width, s.in_channels, narrow);
+    Whole::list_padded({line, l.block.capacity, l.block.width}, s, 0, s.in_height, pixels);
+
+    const size_t weights = static_cast<size_t>(s.in_channels + 1) * kPanel + kPanel / kLanes * Depthwise::kPacked;
+    const auto* packed = reinterpret_cast<const float*>(args.packed) + weights * panels.begin;
+    typename Whole::Strip strip{};
+    strip.narrow_plane = static_cast<size_t>(s.in_height) * s.in_width * kLanes;
+    strip.line = line;
+    strip.out_plane = l.out_plane;
+    for (int32_t p = panels.begin; p < panels.end; ++p, packed += weights) {
+      float* out = reinterpret_cast<float*>(args.scratch) + p * (kPanel / kLanes) * l.out_plane;
+      strip.new_end = 0;
+      for (int32_t y = 0; y < s.out_height; y = strip.row_end) {
+        strip.row_begin = y, strip.row_end = std::min(y + l.block.strip_rows, s.out_height);
+        strip.first = y * kStride - s.pad_top;
+        strip.end = (strip.row_end - 1) * kStride - s.pad_top + 3;
+        strip.new_begin = std::max(strip.new_end, std::max(strip.first, 0));
+        strip.new_end = std::max(std::min(strip.end, s.in_height), strip.new_begin);
+        const size_t first_pixel = static_cast<size_t>(strip.new_begin) * s.in_width;
+        strip.narrow = narrow + first_pixel * kLanes;
+        strip.pixels = pixels + first_pixel;
+        strip.out = out + static_cast<size_t>(y) * s.out_width * kLanes;
+        Whole::template panel<kStride>(op, s, l.block, strip, packed, p * kPanel);
+      }
+    }
+  }
+
+  template <int kStride>
+  static void depthwise(const StageArgs& args, const Layout& l, uint8_t* own, const Share& planes) {
+    auto* zeros = reinterpret_cast<float*>(own + l.line);
+    Whole::zero(zeros, 1);
+    for (int32_t p = planes.begin; p < planes.end; ++p) {
+      Whole::template depthwise_plane<kStride>(
+          args, reinterpret_cast<const float*>(args.packed) + static_cast<size_t>(p) * Depthwise::kPacked, 0,
+          args.shape.out_height, p * kLanes, zeros, reinterpret_cast<float*>(args.scratch) + p * l.out_plane);
+    }
+  }
+
+  static void project(const StageArgs& args, const Layout& l, uint8_t* own, int32_t slice, int32_t slices) {
+    const StageShape& s = args.shape;
+    const GemmTile t = Whole::projection(args, reinterpret_cast<const float*>(args.scratch), 0, s.out_height,
+                                         reinterpret_cast<float**>(own + l.pixels));
+    Gemm::template slice_of_panels<kLanes>(
+        t, reinterpret_cast<const float*>(args.packed) + Whole::project_offset(*args.op), s.out_channels,
+        s.out_height * s.out_width, slice, slices);
+  }
+};
+
+}  // namespace mobilenetv2
