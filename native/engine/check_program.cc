@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/program.h"
 #include "engine/row_chain.h"
@@ -52,6 +55,13 @@ bool sides_in_range(const StageShape& s) {
   return true;
 }
 
+size_t scratch_bytes(const Step& step, const Stage& stage, const PackedModel& model) {
+  const Kernel& kernel = model.kernel(stage.op);
+  const Op& op = model.op(stage.op);
+  return step.sliced ? kernel.sliced->scratch_bytes(op, stage.shape, static_cast<int32_t>(step.lanes.size()))
+                     : kernel.facts(op, stage.shape).scratch_bytes;
+}
+
 // Plays one lane's row order: whatever a stage reads must have been made and not yet overwritten.
 bool rings_suffice(const Step& step, const Lane& lane, const PackedModel& model) {
   std::vector<int32_t> made(step.stages.size(), -1), expanded(step.stages.size(), -1);
@@ -74,13 +84,35 @@ bool rings_suffice(const Step& step, const Lane& lane, const PackedModel& model)
   });
 }
 
+// Kernels keep pointers in their scratch, so that two buffers of one step that share a byte could send them anywhere.
+bool disjoint(const Step& step, size_t input_bytes, const PackedModel& model) {
+  std::vector<std::pair<size_t, size_t>> spans;  // begin, end
+  const auto add = [&spans](size_t offset, size_t bytes) {
+    if (bytes > 0) spans.emplace_back(offset, offset + bytes);
+  };
+  if (!step.external_input) add(step.input_offset, input_bytes);
+  for (size_t k = 0; k < step.stages.size(); ++k) {
+    const Stage& stage = step.stages[k];
+    const bool shared = k + 1 == step.stages.size();  // the last output is all lanes'; so is everything of slices
+    for (size_t l = 0; l < step.lanes.size(); ++l) {
+      const Lane::Place& place = step.lanes[l].places[k];
+      if (l == 0 || !shared) add(place.output_offset, output_row_bytes(model, stage) * stage.output_rows);
+      if (l == 0 || !step.sliced) add(place.scratch_offset, scratch_bytes(step, stage, model));
+    }
+  }
+  std::sort(spans.begin(), spans.end());
+  for (size_t i = 1; i < spans.size(); ++i) {
+    if (spans[i].first < spans[i - 1].second) return false;
+  }
+  return true;
+}
+
 Status check_slices(const Step& step, size_t arena_bytes, const PackedModel& model) {
   const Stage& stage = step.stages.front();
   const SlicedRun* sliced = model.kernel(stage.op).sliced;
   if (step.stages.size() != 1 || sliced == nullptr) return failure("slices are for one stage whose kernel has them");
   if (step.lanes.size() > kMaxSlices) return failure("too many slices");
-  const auto slices = static_cast<int32_t>(step.lanes.size());
-  const size_t scratch = sliced->scratch_bytes(model.op(stage.op), stage.shape, slices);
+  const size_t scratch = scratch_bytes(step, stage, model);
   for (const Lane& lane : step.lanes) {
     if (lane.places.size() != 1 || lane.row_begin != 0 || lane.row_end != stage.shape.out_height) {
       return failure("a slice needs one place and all rows");
@@ -122,7 +154,11 @@ Status check_step(const Step& step, size_t arena_bytes, Dtype dtype, const Packe
   }
   const Stage& last = step.stages.back();
   if (last.output_rows != last.shape.out_height) return failure("the last stage must keep its whole output");
-  if (step.sliced) return check_slices(step, arena_bytes, model);
+  if (step.sliced) {
+    const Status status = check_slices(step, arena_bytes, model);
+    if (!status.ok()) return status;
+    return disjoint(step, input_bytes, model) ? Status{} : failure("buffers overlap");
+  }
   int32_t row = 0;
   for (const Lane& lane : step.lanes) {
     if (lane.row_begin != row || lane.row_end <= row || lane.row_end > last.shape.out_height) {
@@ -133,10 +169,9 @@ Status check_step(const Step& step, size_t arena_bytes, Dtype dtype, const Packe
     for (size_t k = 0; k < step.stages.size(); ++k) {
       const Stage& stage = step.stages[k];
       const Lane::Place& place = lane.places[k];
-      const size_t scratch = model.kernel(stage.op).facts(model.op(stage.op), stage.shape).scratch_bytes;
       if (place.output_offset % kAlignment != 0 || place.scratch_offset % kAlignment != 0 ||
           !fits(place.output_offset, output_row_bytes(model, stage) * stage.output_rows, arena_bytes) ||
-          !fits(place.scratch_offset, scratch, arena_bytes)) {
+          !fits(place.scratch_offset, scratch_bytes(step, stage, model), arena_bytes)) {
         return failure("a stage lies outside the arena");
       }
     }
@@ -145,7 +180,8 @@ Status check_step(const Step& step, size_t arena_bytes, Dtype dtype, const Packe
     }
     if (!rings_suffice(step, lane, model)) return failure("a ring is too small");
   }
-  return row == last.shape.out_height ? Status{} : failure("lanes must cover every row");
+  if (row != last.shape.out_height) return failure("lanes must cover every row");
+  return disjoint(step, input_bytes, model) ? Status{} : failure("buffers overlap");
 }
 
 }  // namespace
@@ -179,7 +215,7 @@ Status check_program(const Program& program, const PackedModel& model) {
   }
   for (const Output& output : program.outputs) {
     const size_t element = element_bytes(output.dtype);
-    if (output.offset % kAlignment != 0 || output.count > program.arena_bytes ||
+    if (output.count == 0 || output.offset % kAlignment != 0 || output.count > program.arena_bytes ||
         !fits(output.offset, output.count * element, program.arena_bytes)) {
       return failure("an output lies outside the arena");
     }

@@ -65,8 +65,8 @@ struct Program {
 // Bytes of one row of a stage's output; softmax gives floats whatever it is given.
 size_t output_row_bytes(const PackedModel& model, const Stage& stage);
 
-// Everything run() relies on: shapes follow from each other, every offset lies in the arena, and, by playing the row
-// order through once, no ring forgets a row that is still needed.
+// Everything run() relies on: shapes follow from each other, every offset lies in the arena, the buffers of a step
+// share no byte, and, by playing the row order through once, no ring forgets a row that is still needed.
 Status check_program(const Program& program, const PackedModel& model);
 
 }  // namespace mobilenetv2
