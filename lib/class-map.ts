@@ -26,6 +26,7 @@ export interface ClassMap {
 export interface Heatmap {
   /** Class index. */
   readonly index: number;
+  /** Null when the model came without labels. */
   readonly label: string | null;
   /** Size in pixels: the photo's, or the region of interest's. */
   readonly width: number;

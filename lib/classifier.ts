@@ -339,6 +339,7 @@ export class MobileNetV2 {
     });
   }
 
+  /** The same as {@link close}: for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

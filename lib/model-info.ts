@@ -23,16 +23,20 @@ export interface BlockInfo {
   readonly macs: number;
 }
 
+/** What `info` of a model tells. */
 export interface ModelInfo {
   /** File, package or name it was loaded from. */
   readonly source: string;
+  /** Of the file it was read from. */
   readonly format: ModelSpec['format'];
   readonly family: ModelSpec['family'];
   /** Of weights and activations. */
   readonly precision: Precision;
   /** The input size images are resized to. */
   readonly input: { readonly width: number; readonly height: number };
+  /** Length of the logits and of the probabilities. */
   readonly classes: number;
+  /** Whether classifications carry labels. */
   readonly hasLabels: boolean;
   /** Name of the preprocessing recipe used unless a call says otherwise. */
   readonly preprocess: string;
@@ -40,6 +44,7 @@ export interface ModelInfo {
   readonly parameters: number;
   /** Multiply-accumulate operations for one image. */
   readonly macs: number;
+  /** In order of execution. */
   readonly blocks: readonly BlockInfo[];
   /** The strongest instruction set among the kernels in use. */
   readonly isa: Isa;

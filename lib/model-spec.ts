@@ -90,6 +90,7 @@ export type SoftmaxSpec =
   | { readonly kind: 'float'; readonly beta: number }
   | { readonly kind: 'fixed-point'; readonly beta: number; readonly output: Quantization };
 
+/** A named recipe, from the image to the input tensor; `preprocessRecipes` says what each does. */
 export type PreprocessRecipeName = 'tf' | 'torchvision' | 'keras' | 'teachable-machine' | 'nsfwjs' | 'stretch';
 
 export interface ModelSpec {

@@ -43,6 +43,7 @@ function published(url: string, bytes: number, sha256: string): PublishedFile {
   return { url, bytes, sha256 };
 }
 
+/** The name of a model that `load` and `fetchModel` know. */
 export type ModelName = keyof typeof MODELS;
 
 /** The names that {@link fetchModel} and `MobileNetV2.load` know. */
@@ -52,6 +53,7 @@ export function isModelName(name: string): name is ModelName {
   return Object.hasOwn(MODELS, name);
 }
 
+/** Where a named model comes from, and where it is put. */
 export interface FetchOptions {
   /** Where models are kept. Default: the environment variable MOBILENETV2_CACHE, else the user's cache folder. */
   readonly cacheDir?: string | undefined;
@@ -86,6 +88,7 @@ export type NamedModel =
       readonly package: 'nsfwjs';
     };
 
+/** A file of a named model, as it lies in the cache. */
 export interface CachedFile {
   readonly path: string;
   readonly bytes: Uint8Array;

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { MobileNetError } from './errors.js';
 import type { PreprocessPlan } from './preprocess.js';
 
+/** An instruction set that kernels are written for; the strongest the CPU has is used, below MOBILENETV2_ISA. */
 export type Isa = 'scalar' | 'avx2' | 'avxvnni' | 'avx512' | 'avx512vnni' | 'neon' | 'neondot' | 'i8mm';
 
 /** f32: float values. qu8: 8-bit values held as unsigned bytes (an int8 file's are moved by 128). */

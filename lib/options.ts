@@ -18,6 +18,7 @@ export type Preprocess = PreprocessRecipeName | CustomPreprocessRecipe;
  */
 export type DecodeMode = 'exact' | 'fast';
 
+/** Options of `MobileNetV2.load`. */
 export interface LoadOptions {
   /** A label file's path, or the labels themselves by output index. Default: the model's own, if it carries any. */
   readonly labels?: string | readonly string[];
@@ -61,6 +62,7 @@ export interface ImageOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of `classify`, `classifyBatch` and `classifyStream`. */
 export interface ClassifyOptions extends ImageOptions {
   /** How many classes to return at most, best first. Default: 5. */
   readonly topK?: number | undefined;
@@ -82,6 +84,7 @@ export interface ClassifyOptions extends ImageOptions {
   readonly outputs?: 'objects' | 'typed-array' | undefined;
 }
 
+/** What `classifyStream` takes besides. */
 export interface StreamOptions {
   /**
    * Most images between being taken from the source and their result being handed out: what bounds memory. Default: 4 x
@@ -90,6 +93,7 @@ export interface StreamOptions {
   readonly concurrency?: number | undefined;
 }
 
+/** Options of `embed` and `embedBatch`. */
 export interface EmbedOptions extends ImageOptions {
   /**
    * 1 ... number of blocks: the mean over the output of that inverted residual block. Default: the vector the network
@@ -100,6 +104,7 @@ export interface EmbedOptions extends ImageOptions {
   readonly normalize?: boolean | undefined;
 }
 
+/** Options of `classMap`. */
 export interface ClassMapOptions extends ImageOptions {
   /**
    * Size in pixels the image is resized to, each 1 ... 8192. The map has a cell per 32 x 32 pixels of it (MobileNetV2).
@@ -108,11 +113,13 @@ export interface ClassMapOptions extends ImageOptions {
   readonly inputSize?: { readonly width: number; readonly height: number } | undefined;
 }
 
+/** Options of `heatmap`. The default input size is 1.5 x the network's for the shorter side, in the photo's shape. */
 export interface HeatmapOptions extends Omit<ClassMapOptions, 'preprocess' | 'decode'> {
   /** `'floats'`: a {@link Heatmap}. `'png'`: the bytes of a PNG of the photo with the heat over it. Default: `'floats'`. */
   readonly format?: 'floats' | 'png' | undefined;
 }
 
+/** Options of `infer`. */
 export interface InferOptions {
   /** Written and returned instead of a new array; its length must be images x classes. */
   readonly output?: Float32Array;

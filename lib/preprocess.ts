@@ -26,6 +26,7 @@ export type CropRule = 'whole' | { readonly centreBox: number } | { readonly cen
  */
 export type ResizeMethod = 'pillow' | 'half_pixel' | 'align_corners';
 
+/** How an image becomes the input tensor: cropped, resized, normalised. */
 export interface PreprocessRecipe {
   readonly name: string;
   readonly crop: CropRule;

@@ -10,7 +10,9 @@ import type { Rect, Size } from './preprocess.js';
  *   pixel is kept.
  */
 export interface RegionOfInterest {
+  /** Left edge. */
   readonly x: number;
+  /** Upper edge. */
   readonly y: number;
   readonly width: number;
   readonly height: number;

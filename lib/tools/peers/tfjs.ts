@@ -1,5 +1,5 @@
 /** TensorFlow.js on the same weights, layer by layer, on the fastest of its backends that is installed. */
-import { type ConvSpec, weightedLayers } from '../../model-spec.js';
+import { type ConvSpec, type ModelSpec, weightedLayers } from '../../model-spec.js';
 import { findOptional } from '../optional-package.js';
 import type { PeerFactory, PeerRequest } from './peer.js';
 
@@ -42,7 +42,7 @@ export const tfjs: PeerFactory = {
   },
 };
 
-async function findTfjs(): Promise<{ tf: Tfjs; backend: string; version: string | null } | null> {
+export async function findTfjs(): Promise<{ tf: Tfjs; backend: string; version: string | null } | null> {
   const native = await findOptional<Tfjs>('@tensorflow/tfjs-node');
   if (native) return { tf: native.exports, backend: 'tensorflow (tfjs-node)', version: native.version };
   const plain = await findOptional<Tfjs>('@tensorflow/tfjs');
@@ -56,6 +56,18 @@ async function findTfjs(): Promise<{ tf: Tfjs; backend: string; version: string 
 
 function network(tf: Tfjs, { spec, batch, input }: PeerRequest) {
   const x = tf.tensor(input as Float32Array, [batch, spec.input.height, spec.input.width, 3]);
+  const { run, close } = tfjsNetwork(tf, spec);
+  return {
+    run: () => run(x, batch),
+    close: async () => {
+      x.dispose();
+      close();
+    },
+  };
+}
+
+/** `run` takes a batch, NHWC, and gives its probabilities; the batch stays the caller's. */
+export function tfjsNetwork(tf: Tfjs, spec: ModelSpec) {
   const layers = new Map([...weightedLayers(spec)].map((conv) => [conv, makeLayer(tf, conv)]));
   const apply = (input: Tensor, conv: ConvSpec): Tensor => {
     const { weights, bias } = layers.get(conv) as Layer;
@@ -73,7 +85,7 @@ function network(tf: Tfjs, { spec, batch, input }: PeerRequest) {
     if (conv.activation === 'linear') return sum;
     return conv.activation === 'relu6' ? tf.relu6(sum) : tf.relu(sum);
   };
-  const forward = () => {
+  const forward = (x: Tensor, batch: number) => {
     let flow = apply(x, spec.stem);
     for (const block of spec.blocks) {
       const entry = flow;
@@ -88,14 +100,13 @@ function network(tf: Tfjs, { spec, batch, input }: PeerRequest) {
     return tf.softmax(spec.softmax.beta === 1 ? logits : tf.mul(logits, spec.softmax.beta));
   };
   return {
-    run: async () => {
-      const output = tf.tidy(forward);
+    run: async (x: Tensor, batch: number) => {
+      const output = tf.tidy(() => forward(x, batch));
       const probabilities = await output.data();
       output.dispose();
       return probabilities;
     },
-    close: async () => {
-      x.dispose();
+    close: () => {
       for (const { weights, bias } of layers.values()) {
         weights.dispose();
         bias.dispose();
