@@ -4,6 +4,7 @@
  * Everything here is internal. Native errors are plain `Error`s about broken contracts; what a user can cause is
  * checked, and typed, before it gets here.
  */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -219,30 +220,68 @@ export function allocateArena(bytes: number): Uint8Array {
 }
 
 const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+
+interface Loader {
+  (root: string): NativeBinding;
+  /** The file it would load: a local build, or the prebuilt binary for this platform. */
+  resolve(root: string): string;
+}
+
 let loaded: NativeBinding | undefined;
 
 /** @throws MobileNetError NATIVE_UNAVAILABLE naming platform, libc, Node and the remedy. */
 export function native(): NativeBinding {
-  loaded ??= load();
+  loaded ??= tryToLoad((loader) => loader(packageRoot));
   return loaded;
 }
 
-function load(): NativeBinding {
+/**
+ * The addon's file.
+ *
+ * @throws MobileNetError NATIVE_UNAVAILABLE when there is none.
+ */
+export function addonPath(): string {
+  return tryToLoad((loader) => loader.resolve(packageRoot));
+}
+
+/** `glibc 2.36` or `musl`: what Node runs on, where there is more than one. */
+export function libc(): string | null {
+  if (process.platform !== 'linux') return null;
+  const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean }; // typed from Node 22 on
+  const { excludeNetwork } = report;
+  report.excludeNetwork = true; // the report would wait for name servers
+  const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  report.excludeNetwork = excludeNetwork;
+  return header?.glibcVersionRuntime ? `glibc ${header.glibcVersionRuntime}` : 'musl';
+}
+
+function tryToLoad<T>(use: (loader: Loader) => T): T {
   const require = createRequire(import.meta.url);
   try {
-    const nodeGypBuild = require('node-gyp-build') as (root: string) => NativeBinding;
-    return nodeGypBuild(packageRoot);
+    return use(withLibcNamed(() => require('node-gyp-build') as Loader));
   } catch (cause) {
-    const header = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-    const libc = process.platform === 'linux' ? (header?.header?.glibcVersionRuntime ?? 'musl') : null;
+    const platform = [`${process.platform}-${process.arch}`, libc(), `Node ${process.version}`].filter(Boolean);
     throw new MobileNetError(
       'NATIVE_UNAVAILABLE',
-      `no native addon for ${process.platform}-${process.arch}${libc ? ` (libc ${libc})` : ''}, Node ${process.version}: ` +
+      `no native addon for ${platform.join(', ')}: ` +
         `looked in ${join(packageRoot, 'build', 'Release')} and ${join(packageRoot, 'prebuilds')}. ` +
-        'Build it with `npm run build` in a clone of the repository (CMake and a C++17 compiler are needed). ' +
+        'If this platform is one of those in docs/PLATFORMS.md, install the package again; else build it with ' +
+        '`npm run build` in a clone of the repository (CMake and a C++17 compiler are needed). ' +
         `Reason: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`,
       { cause },
     );
+  }
+}
+
+/** node-gyp-build knows musl by Alpine's release file alone; other systems have musl's loader and no such file. */
+function withLibcNamed<T>(load: () => T): T {
+  const loader = `/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`;
+  if (process.env.LIBC || !existsSync(loader) || libc() !== 'musl') return load();
+  process.env.LIBC = 'musl';
+  try {
+    return load();
+  } finally {
+    delete process.env.LIBC;
   }
 }
 

@@ -11,7 +11,7 @@ export function defaultThreads(): number {
 }
 
 /** CPUs' worth of time of the tightest cgroup this process is in, or null without a limit. */
-function cgroupQuota(): number | null {
+export function cgroupQuota(): number | null {
   if (process.platform !== 'linux') return null;
   return quotaOf(read('/proc/self/cgroup') ?? '', read);
 }

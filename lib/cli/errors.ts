@@ -7,7 +7,7 @@ export const EXIT_USAGE = 2;
 const EXIT_FILE = 3;
 const EXIT_MODEL = 4;
 const EXIT_DOWNLOAD = 5;
-const EXIT_PLATFORM = 6;
+export const EXIT_PLATFORM = 6;
 
 export const EXIT_CODES_HELP = `Exit codes:
   0  everything worked

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addBench } from './bench.js';
 import { addClassify } from './classify.js';
+import { addDoctor } from './doctor.js';
 import { EXIT_CODES_HELP, EXIT_USAGE, reportError } from './errors.js';
 import { addExplain } from './explain.js';
 import { addFetch } from './fetch.js';
@@ -48,6 +49,7 @@ ${EXIT_CODES_HELP}
   addExplain(program);
   addBench(program);
   addInspect(program);
+  addDoctor(program);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
