@@ -125,6 +125,22 @@ describe('mobilenetv2 bench', () => {
     }
   });
 
+  it('times peers that are installed on the same weights, and names what is missing', async () => {
+    const [report] = await reports(...SMALL, ...QUICK, '--duration', '0.1', '--peers');
+    const peers = new Map(report?.peers?.map((peer) => [peer.name, peer]));
+    expect([...peers.keys()].sort()).toEqual(['onnxruntime-node', 'tfjs']);
+    for (const peer of peers.values()) {
+      if ('missing' in peer) expect(peer.missing).toContain('npm install');
+      else {
+        // The same network: probabilities agree to the last digits of float32.
+        expect(peer.largestDifference).toBeLessThan(1e-4);
+        expect(peer.ratio.low).toBeLessThanOrEqual(peer.ratio.ratio);
+        expect(peer.runs).toBeGreaterThan(0);
+      }
+    }
+    expect(peers.get('tfjs')).toHaveProperty('latencyMs'); // a dependency of these tests
+  });
+
   it('has no share of peak where no peak is known, and says so', async () => {
     const { status, stdout } = await bench(...SMALL, ...QUICK, '--profile', '--isa', 'scalar');
     expect(status).toBe(0);

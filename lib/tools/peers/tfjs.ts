@@ -10,6 +10,7 @@ interface Tensor {
 }
 interface Tfjs {
   readonly version: { readonly 'tfjs-core'?: string; readonly tfjs?: string };
+  enableProdMode(): void;
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
   tidy<T>(run: () => T): T;
@@ -47,6 +48,7 @@ export async function findTfjs(): Promise<{ tf: Tfjs; backend: string; version: 
   if (native) return { tf: native.exports, backend: 'tensorflow (tfjs-node)', version: native.version };
   const plain = await findOptional<Tfjs>('@tensorflow/tfjs');
   if (plain === null) return null;
+  plain.exports.enableProdMode(); // no checks of every tensor, and no greeting
   const wasm = await findOptional<unknown>('@tensorflow/tfjs-backend-wasm'); // registers itself
   const backend = wasm && (await plain.exports.setBackend('wasm').catch(() => false)) ? 'wasm' : 'cpu';
   if (backend === 'cpu') await plain.exports.setBackend('cpu');
