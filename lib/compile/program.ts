@@ -87,6 +87,9 @@ function slicedScratch(op: PlannedOp, lanes: number): number | null {
   return lanes > 1 && op.shape.outHeight <= MAX_SLICED_ROWS ? op.facts.slicedScratchBytes : null;
 }
 
+/** How far behind the last op that is too large as a plain step chains are tried: longer ones never won (measured). */
+const CHAIN_REACH = 3;
+
 /**
  * Which neighbours to chain. A step's cost is its input, output, rings and scratch; the arena is as large as the largest
  * cost. Chaining saves memory, but a plain step has no turns to take, and at the border of two lanes a chain repeats more
@@ -94,15 +97,22 @@ function slicedScratch(op: PlannedOp, lanes: number): number | null {
  * who ran block by block would need anyway), those with the most steps are taken.
  */
 function chooseCuts(ops: readonly PlannedOp[], lanes: number): Cut[] {
-  const costs = new Map<string, number>();
+  const costs = new Map<number, number>();
   const cost = (begin: number, end: number) => {
-    const key = `${begin} ${end}`;
+    const key = begin * (ops.length + 1) + end;
     const known = costs.get(key) ?? stepBytes(ops.slice(begin, end), begin === 0 ? null : ops[begin - 1], lanes);
     costs.set(key, known);
     return known;
   };
-  const narrow = ops.filter(({ op }) => op.kind === 'invertedResidual').map(outputBytes);
-  return mostSteps(ops, cost, Math.max(smallestPeak(ops, cost), ...narrow));
+  const narrow = Math.max(0, ...ops.filter(({ op }) => op.kind === 'invertedResidual').map(outputBytes));
+  // Only a chain that holds an op too large for a plain step can help; the large ops are the first ones.
+  const tooLarge = ops.map((_, i) => cost(i, i + 1) > narrow);
+  const last = tooLarge.lastIndexOf(true) + CHAIN_REACH;
+  const chain = (begin: number, end: number) => end <= last + 1 && tooLarge.slice(begin, end).includes(true);
+  const candidates = ops.map((_, i) =>
+    [...beginnings(ops, i + 1)].filter((begin) => begin === i || chain(begin, i + 1)),
+  );
+  return mostSteps(candidates, cost, Math.max(smallestPeak(candidates, cost), narrow));
 }
 
 type StepCost = (begin: number, end: number) => number;
@@ -114,27 +124,28 @@ function* beginnings(ops: readonly PlannedOp[], end: number): Generator<number> 
   for (let begin = end - 2; begin >= 0 && chains(ops[begin] as PlannedOp); begin--) yield begin;
 }
 
-function smallestPeak(ops: readonly PlannedOp[], cost: StepCost): number {
+/** `candidates[i]`: where a step that ends with op i may begin. */
+function smallestPeak(candidates: readonly (readonly number[])[], cost: StepCost): number {
   const peaks = [0]; // of the ops below an index
-  for (let end = 1; end <= ops.length; end++) {
-    const candidates = [...beginnings(ops, end)].map((begin) => Math.max(peaks[begin] as number, cost(begin, end)));
-    peaks.push(Math.min(...candidates));
-  }
-  return peaks[ops.length] as number;
+  candidates.forEach((begins, i) => {
+    peaks.push(Math.min(...begins.map((begin) => Math.max(peaks[begin] as number, cost(begin, i + 1)))));
+  });
+  return peaks[candidates.length] as number;
 }
 
-function mostSteps(ops: readonly PlannedOp[], cost: StepCost, bound: number): Cut[] {
+function mostSteps(candidates: readonly (readonly number[])[], cost: StepCost, bound: number): Cut[] {
   const best: (readonly Cut[] | null)[] = [[]]; // null: not within the bound
-  for (let end = 1; end <= ops.length; end++) {
+  candidates.forEach((begins, i) => {
+    const end = i + 1;
     let winner: readonly Cut[] | null = null;
-    for (const begin of beginnings(ops, end)) {
+    for (const begin of begins) {
       const before = best[begin];
       if (!before || cost(begin, end) > bound) continue;
       if (winner === null || before.length + 1 > winner.length) winner = [...before, { begin, end }];
     }
     best.push(winner);
-  }
-  return [...(best[ops.length] ?? [])];
+  });
+  return [...(best[candidates.length] ?? [])];
 }
 
 function stepBytes(stages: readonly PlannedOp[], producer: PlannedOp | null | undefined, lanes: number): number {
