@@ -6,7 +6,7 @@
       "target_name": "mobilenetv2",
       "sources": ["<@(native_sources)"],
       "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS"],
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags": ["-Wall", "-Wextra", "-ffp-contract=off", "-fvisibility=hidden", "-fvisibility-inlines-hidden"],
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-exceptions", "-fno-rtti"],
       "cflags_cc": ["-std=c++17"],

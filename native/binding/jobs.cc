@@ -24,10 +24,13 @@ void Environment::create(Napi::Env env) {
     const Napi::HandleScope scope(env);
     auto* self = static_cast<Environment*>(context);
     if (--self->unsettled_ == 0) napi_unref_threadsafe_function(raw, self->settle_);
+    // In a worker that is being terminated no JavaScript can run: the promise stays as it is, which nobody sees.
     if (job.error.empty()) {
-      job.deferred_->Resolve(job.result(env));
+      napi_resolve_deferred(raw, job.deferred_, job.result(env));
     } else {
-      job.deferred_->Reject(Napi::Error::New(env, job.error).Value());
+      napi_value text = Napi::String::New(env, job.error), error = nullptr;
+      napi_create_error(raw, nullptr, text, &error);
+      napi_reject_deferred(raw, job.deferred_, error);
     }
     job.pinned_.Reset();
   };
@@ -51,17 +54,20 @@ void Environment::clean_up(void* data) {
 }
 
 Napi::Value Environment::start(Napi::Env env, std::shared_ptr<AsyncJob> job, Napi::Object pinned, int32_t threads) {
+  napi_value promise = nullptr;
+  if (napi_create_promise(env, &job->deferred_, &promise) != napi_ok) return {};  // the worker is being terminated
   job->environment_ = this;
-  job->deferred_ = std::make_unique<Napi::Promise::Deferred>(env);
   job->pinned_ = Napi::Persistent(pinned);
-  const Napi::Value promise = job->deferred_->Promise();
   if (unsettled_++ == 0) napi_ref_threadsafe_function(env, settle_);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     running_.insert(job.get());
   }
-  ThreadPool::shared().submit(std::move(job), threads);
-  return promise;
+  if (!ThreadPool::shared().submit(job, threads)) {
+    job->error = "the system lets this process start no thread";
+    ended(job.get());
+  }
+  return {env, promise};
 }
 
 // Under the lock, so that the cleanup hook cannot return, and the function close, between the two.

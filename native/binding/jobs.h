@@ -59,7 +59,7 @@ class AsyncJob : public Job, public std::enable_shared_from_this<AsyncJob> {
   friend class Environment;
   std::atomic<int32_t> own_flag_{0};
   Environment* environment_ = nullptr;
-  std::unique_ptr<Napi::Promise::Deferred> deferred_;
+  napi_deferred deferred_ = nullptr;
   Napi::ObjectReference pinned_;
 };
 

@@ -1,6 +1,7 @@
 #include "engine/thread_pool.h"
 
 #include <algorithm>
+#include <system_error>
 #include <thread>
 
 #include "cpu/float_mode.h"
@@ -124,16 +125,21 @@ int32_t ThreadPool::thread_count() {
   return threads_;
 }
 
-void ThreadPool::submit(std::shared_ptr<Job> job, int32_t threads) {
+bool ThreadPool::submit(std::shared_ptr<Job> job, int32_t threads) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  jobs_.push_back(std::move(job));
-  for (; threads_ < threads; ++threads_) {
-    std::thread([this] {
-      lower_priority();
-      work();
-    }).detach();
+  try {
+    for (; threads_ < threads; ++threads_) {
+      std::thread([this] {
+        lower_priority();
+        work();
+      }).detach();
+    }
+  } catch (const std::system_error&) {  // the process may have no more of them: fewer do the same work
+    if (threads_ == 0) return false;
   }
+  jobs_.push_back(std::move(job));
   wake_.notify_all();
+  return true;
 }
 
 void ThreadPool::work() {

@@ -39,8 +39,9 @@ class ThreadPool {
   // Made on first use and never destroyed: a static destructor would race with threads that still wait.
   static ThreadPool& shared();
 
-  // Queues the job and makes sure that `threads` threads exist. First come, first served.
-  void submit(std::shared_ptr<Job> job, int32_t threads);
+  // Queues the job and makes sure that `threads` threads exist, or as many as the system allows. First come, first
+  // served. False, and nothing is queued, if there can be none.
+  bool submit(std::shared_ptr<Job> job, int32_t threads);
 
   int32_t thread_count();
 
