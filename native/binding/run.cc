@@ -31,8 +31,10 @@ struct Handle {
 constexpr napi_type_tag kModelTag = {0x6d6f62696c656e65, 0x7476326d6f64656c};
 constexpr napi_type_tag kProgramTag = {0x6d6f62696c656e65, 0x7476327072677261};
 
+// Does not keep the weights: a program lives until it is garbage collected, which may be long after its model was
+// released. Runs keep them.
 struct BoundProgram {
-  std::shared_ptr<const PackedModel> model;
+  std::weak_ptr<const PackedModel> model;
   Program program;
 };
 
@@ -128,12 +130,13 @@ Napi::Value stage_facts(const Napi::CallbackInfo& info) {
 // bindProgram(model, program) -> handle
 Napi::Value bind_program(const Napi::CallbackInfo& info) {
   auto bound = std::make_shared<BoundProgram>();
-  bound->model = read_handle<PackedModel>(info[0], kModelTag);
-  if (bound->model == nullptr) return throw_error(info.Env(), "not a model");
+  const auto model = read_handle<PackedModel>(info[0], kModelTag);
+  if (model == nullptr) return throw_error(info.Env(), "not a model");
+  bound->model = model;
   FieldErrors errors;
   bound->program = read_program(info[1], &errors);
   if (!errors.ok()) return throw_error(info.Env(), errors.first);
-  const Status status = check_program(bound->program, *bound->model);
+  const Status status = check_program(bound->program, *model);
   if (!status.ok()) return throw_error(info.Env(), status.error);
   return make_handle<BoundProgram>(info.Env(), std::move(bound), 0, kProgramTag);
 }
@@ -149,7 +152,7 @@ class RunJob final : public AsyncJob {
     options.parallel = parallel;
     options.cancelled = cancel_flag;
     uint8_t* arena = arenas[static_cast<size_t>(slot)];
-    if (!run_image(*bound->model, program, input + item * program.input_bytes(), arena, options)) return;
+    if (!run_image(*model, program, input + item * program.input_bytes(), arena, options)) return;
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (outputs[i] == nullptr) continue;
       const Output& output = program.outputs[i];
@@ -160,6 +163,7 @@ class RunJob final : public AsyncJob {
   Napi::Value result(Napi::Env env) override { return Napi::Boolean::New(env, !cancelled()); }
 
   std::shared_ptr<const BoundProgram> bound;
+  std::shared_ptr<const PackedModel> model;
   const uint8_t* input = nullptr;
   std::vector<uint8_t*> arenas;  // aligned
   std::vector<float*> outputs;   // one per output of the program; null: not wanted
@@ -209,6 +213,8 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
   };
   const auto n = static_cast<size_t>(count);
   job->bound = bound;
+  job->model = bound->model.lock();
+  if (job->model == nullptr) errors->add("the program's model was released");
   job->input = span(f.get("input"), "input", n * program.input_bytes());
   const Napi::Value outputs = f.get("outputs");
   if (!outputs.IsArray() || outputs.As<Napi::Array>().Length() != program.outputs.size()) {
@@ -266,7 +272,7 @@ Napi::Value trace(const Napi::CallbackInfo& info) {
                    Napi::Buffer<uint8_t>::Copy(env, static_cast<const uint8_t*>(data), bytes)});
   };
   const ScopedFlushDenormals flush;
-  run_image(*job->bound->model, job->bound->program, job->input, job->arenas[0], options);
+  run_image(*job->model, job->bound->program, job->input, job->arenas[0], options);
   return info.Env().Undefined();
 }
 
@@ -275,12 +281,12 @@ Napi::Value profile(const Napi::CallbackInfo& info) {
   FieldErrors errors;
   const std::shared_ptr<RunJob> job = read_run(info, &errors);
   if (!errors.ok()) return throw_error(info.Env(), errors.first);
-  const size_t ops = job->bound->model->op_count();
+  const size_t ops = job->model->op_count();
   Napi::Float64Array nanoseconds = Napi::Float64Array::New(info.Env(), ops);
   RunOptions options;
   options.op_nanoseconds = nanoseconds.Data();
   const ScopedFlushDenormals flush;
-  run_image(*job->bound->model, job->bound->program, job->input, job->arenas[0], options);
+  run_image(*job->model, job->bound->program, job->input, job->arenas[0], options);
   return nanoseconds;
 }
 
