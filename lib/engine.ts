@@ -2,27 +2,19 @@
  * A compiled, packed network and the programs and arenas it has been given so far. Stateful, and the only client of
  * lib/compile and of the native contract's model part.
  */
+import { ArenaPool } from './arena-pool.js';
 import { type CompiledModel, compileOps, type Path } from './compile/ops.js';
 import { type Plan, planProgram } from './compile/program.js';
 import { withoutWeights } from './compile/without-weights.js';
 import { MobileNetError } from './errors.js';
 import type { ModelSpec } from './model-spec.js';
-import {
-  allocateArena,
-  type Isa,
-  isaCeiling,
-  type ModelHandle,
-  type NativeBinding,
-  native,
-  type ProgramHandle,
-} from './native.js';
+import { type Isa, isaCeiling, type ModelHandle, type NativeBinding, native, type ProgramHandle } from './native.js';
 import { ThreadShares } from './thread-shares.js';
 
-/** A program that native has accepted, and the arenas that no run uses at the moment. */
+/** A program that native has accepted. */
 interface BoundProgram {
   readonly plan: Plan;
   readonly handle: ProgramHandle;
-  readonly idleArenas: Uint8Array[];
 }
 
 export interface InputSize {
@@ -52,7 +44,7 @@ export interface EngineOptions {
   readonly compile?: (spec: ModelSpec) => CompiledModel;
 }
 
-/** Programs (input sizes x thread counts) whose arenas are kept. */
+/** Programs (paths x input sizes x thread counts) that are kept. */
 const MAX_PROGRAMS = 4;
 
 export class Engine {
@@ -62,13 +54,13 @@ export class Engine {
   readonly #model: ModelHandle;
   readonly shares: ThreadShares;
   readonly #programs = new Map<string, BoundProgram>(); // youngest last
-  #arenaBytes = 0;
-  #highWaterBytes = 0;
+  readonly #arenas: ArenaPool;
 
   /** @throws MobileNetError MODEL_UNSUPPORTED when the file's numbers leave the range the engine computes in. */
   constructor(spec: ModelSpec, { threads, isa = isaCeiling(), compile = compileOps }: EngineOptions) {
     this.#native = native();
     this.shares = typeof threads === 'number' ? new ThreadShares(threads) : threads;
+    this.#arenas = new ArenaPool(this.shares.total);
     const compiled = compile(spec);
     this.compiled = withoutWeights(compiled);
     try {
@@ -88,7 +80,7 @@ export class Engine {
 
   /** Most arena bytes held at a time. */
   get highWaterBytes(): number {
-    return this.#highWaterBytes;
+    return this.#arenas.highWaterBytes;
   }
 
   /** How an image of one size runs on `lanes` threads. */
@@ -140,6 +132,7 @@ export class Engine {
   /** Frees the packed weights and the arenas. Nothing may run, now or later. */
   release(): void {
     this.#programs.clear();
+    this.#arenas.clear();
     this.#native.releaseModel(this.#model);
   }
 
@@ -149,10 +142,9 @@ export class Engine {
     const program = this.#programs.get(key) ?? this.#bind(path, size, lanes);
     this.#programs.delete(key);
     this.#programs.set(key, program);
-    for (const [oldest, { idleArenas }] of this.#programs) {
+    for (const oldest of this.#programs.keys()) {
       if (this.#programs.size <= MAX_PROGRAMS) break;
       this.#programs.delete(oldest);
-      this.#arenaBytes -= totalBytes(idleArenas);
     }
     return program;
   }
@@ -161,29 +153,17 @@ export class Engine {
     const plan = planProgram(this.compiled, path, size, lanes, (op, shape, lanes) =>
       this.#native.stageFacts(this.#model, op, shape, lanes),
     );
-    return { plan, handle: this.#native.bindProgram(this.#model, plan.program), idleArenas: [] };
+    return { plan, handle: this.#native.bindProgram(this.#model, plan.program) };
   }
 
   async #withArenas<T>(program: BoundProgram, count: number, use: (arenas: Uint8Array[]) => Promise<T>): Promise<T> {
-    const arenas = program.idleArenas.splice(0, count);
-    while (arenas.length < count) {
-      const arena = allocateArena(program.plan.program.arenaBytes);
-      arenas.push(arena);
-      this.#arenaBytes += arena.byteLength;
-    }
-    this.#highWaterBytes = Math.max(this.#highWaterBytes, this.#arenaBytes);
+    const arenas = this.#arenas.take(count, program.plan.program.arenaBytes);
     try {
       return await use(arenas);
     } finally {
-      const kept = [...this.#programs.values()].includes(program);
-      if (kept) program.idleArenas.push(...arenas);
-      else this.#arenaBytes -= totalBytes(arenas);
+      this.#arenas.give(arenas);
     }
   }
-}
-
-function totalBytes(arenas: readonly Uint8Array[]): number {
-  return arenas.reduce((sum, arena) => sum + arena.byteLength, 0);
 }
 
 /** Native counts ops; people know layers by name. */
