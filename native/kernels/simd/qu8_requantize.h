@@ -22,9 +22,9 @@ enum class Form : int32_t {
 
 // Heads every packed panel: then the vectors below, then the weights.
 struct PanelHeader {
-  Form form[2];         // per vector
-  int32_t extra_steps;  // multiply-accumulate steps that hold what of the weights s8 could not
-  int32_t extra_first;  // index of the first of them
+  Form form[2];          // per vector
+  int32_t extra_steps;   // multiply-accumulate steps that hold what of the weights s8 could not
+  int32_t extra_first;   // index of the first of them
   int32_t can_shift[2];  // per vector: the shifted form would be right, too
   int32_t reserved[10];
 
@@ -124,7 +124,10 @@ class RequantizeProof {
 
  public:
   RequantizeProof(const ChannelVector<V>& channels, const Conv& conv)
-      : channels_(channels), zero_(conv.output_zero_point), min_(conv.min_q - zero_), max_(conv.max_q - zero_),
+      : channels_(channels),
+        zero_(conv.output_zero_point),
+        min_(conv.min_q - zero_),
+        max_(conv.max_q - zero_),
         positive_(is_positive(conv)) {}
 
   // Writes kWords floats each. False: some channel has no fast form.

@@ -1,7 +1,8 @@
 // Opens a region whose functions may use AVX-512 F, BW, DQ and VL; simd/x86_end.h closes it. Standard headers must be
 // included before. No #pragma once: each region opens again. MSVC needs no region.
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), \
+                             apply_to = function)
 #elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC diagnostic push
