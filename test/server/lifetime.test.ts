@@ -34,7 +34,9 @@ afterAll(() => rmSync(directory, { recursive: true }));
 function run<T>(name: string, program: string): T {
   const file = join(directory, `${name}.mjs`);
   writeFileSync(file, PRELUDE + program);
-  const result = spawnSync(process.execPath, ['--expose-gc', file], { encoding: 'utf8', timeout: 60_000 });
+  // glibc keeps what threads have freed, by up to 100 MB; so told it gives large blocks back at once.
+  const env = { ...process.env, MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '65536' };
+  const result = spawnSync(process.execPath, ['--expose-gc', file], { encoding: 'utf8', timeout: 60_000, env });
   expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
   return JSON.parse(result.stdout) as T;
 }
@@ -130,13 +132,18 @@ describe('memory', () => {
         await Promise.all([model.classify(image), model.embed(image), model.classMap(image)]);
         await model.close();
       };
-      for (let i = 0; i < 40; i++) await cycle();
-      const before = residentMb();
-      for (let i = 0; i < 80; i++) await cycle();
-      for (let i = 0; i < 3; i++, await sleep(10)) gc();
-      console.log(JSON.stringify({ growth: residentMb() - before }));`,
+      const leastOver = async (cycles) => {
+        let least = Infinity;
+        for (let i = 0; i < cycles; i++) {
+          await cycle();
+          if (i % 10 === 9) least = Math.min(least, residentMb());
+        }
+        return least;
+      };
+      const before = await leastOver(60);
+      console.log(JSON.stringify({ growth: (await leastOver(60)) - before }));`,
     );
-    expect(growth).toBeLessThan(25); // packed weights of 80 would be 200
+    expect(growth).toBeLessThan(30); // packed weights of 60 would be 150
   });
 });
 
