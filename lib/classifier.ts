@@ -11,7 +11,7 @@ import {
   overlayPng,
   upsample,
 } from './class-map.js';
-import type { ImageInput } from './decode.js';
+import { DEFAULT_MAX_PIXELS, type ImageInput } from './decode.js';
 import { meanOverPixels, normalizeL2, planEmbedding } from './embedding.js';
 import { Engine } from './engine.js';
 import { FloatMaps } from './float-maps.js';
@@ -87,6 +87,7 @@ export class MobileNetV2 {
   readonly #parts: Parts;
   readonly #calls: Calls;
   readonly #maps: FloatMaps;
+  #arenaBytes: number | null = null;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
@@ -126,11 +127,12 @@ export class MobileNetV2 {
     const recipe = resolveRecipe(options.preprocess ?? spec.preprocess ?? 'tf');
     const { source, input: size, precision } = spec;
     const input: NetworkInput = { ...size, precision };
+    const maxPixels = checkInteger('maxPixels', options.maxPixels ?? DEFAULT_MAX_PIXELS, 1, Number.MAX_SAFE_INTEGER);
+    const names = await labelsFor(spec, options.labels);
     const engine = new Engine(spec, { threads });
     const network = describeNetwork(spec, engine.compiled);
     const { classes } = network;
-    const labels = new ClassLabels(classes, await labelsFor(spec, options.labels));
-    const { maxPixels } = options;
+    const labels = new ClassLabels(classes, names);
     const images = { recipe, decode, region: null, maxPixels };
     const pipeline = new Pipeline({ model: source, input, classes, threads, queueLimit, ...images });
     return new MobileNetV2({ source, engine, network, input, labels, pipeline, recipeName: recipe.name, reload });
@@ -138,7 +140,7 @@ export class MobileNetV2 {
 
   /** What was loaded and how it runs. */
   get info(): ModelInfo {
-    const { engine, network, input, labels, recipeName } = this.#parts;
+    const { engine, network, labels, recipeName } = this.#parts;
     return {
       ...network,
       hasLabels: labels.labels !== null,
@@ -147,10 +149,17 @@ export class MobileNetV2 {
       threads: engine.threads,
       weightBytes: engine.facts.packedBytes,
       arena: {
-        bytes: engine.plan(input.height, input.width).program.arenaBytes,
+        bytes: this.#plannedArena(),
         highWaterBytes: engine.highWaterBytes,
       },
     };
+  }
+
+  /** Bytes of one arena. Planned when first asked for, which loading does not wait for. */
+  #plannedArena(): number {
+    const { engine, input } = this.#parts;
+    this.#arenaBytes ??= engine.plan(input.height, input.width).program.arenaBytes;
+    return this.#arenaBytes;
   }
 
   /** Labels by class index, or null for a model without. */
@@ -335,6 +344,7 @@ export class MobileNetV2 {
   close(): Promise<void> {
     return this.#calls.close(async () => {
       await this.#maps.release();
+      this.#plannedArena(); // `info` goes on telling it
       this.#parts.engine.release();
     });
   }

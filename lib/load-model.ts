@@ -1,6 +1,6 @@
 /** What `MobileNetV2.load` is given, as a network description and its labels. */
 import { dequantize } from './compile/dequantize.js';
-import { MobileNetError } from './errors.js';
+import { describe, MobileNetError } from './errors.js';
 import { type ModelSource, readModel, readNsfwjsPackage, readTflite } from './formats/index.js';
 import { alignLabels, checkLabels, parseLabels, readLabelFile } from './labels.js';
 import { classCount, type ModelSpec } from './model-spec.js';
@@ -37,10 +37,16 @@ async function readSource(source: ModelSource, options: LoadOptions): Promise<Mo
   return { ...readTflite(found.model.bytes, source), preprocess: found.preprocess, labels };
 }
 
-/** @throws MobileNetError LABELS_INVALID, FILE_NOT_FOUND. */
+/** @throws MobileNetError LABELS_INVALID, FILE_NOT_FOUND, INVALID_ARGUMENT. */
 export async function labelsFor(spec: ModelSpec, given: LoadOptions['labels']): Promise<readonly string[] | null> {
   const classes = classCount(spec);
   if (typeof given === 'string') return alignLabels(await readLabelFile(given), classes, given);
+  if (given !== undefined && !Array.isArray(given)) {
+    throw new MobileNetError(
+      'INVALID_ARGUMENT',
+      `labels: expected the path of a label file or an array of strings, got ${describe(given)}`,
+    );
+  }
   if (given !== undefined) return alignLabels([...checkLabels(given, 'the array given')], classes, 'the array given');
   return spec.labels === null ? null : alignLabels(spec.labels, classes, spec.source);
 }
