@@ -53,8 +53,10 @@ class Fields {
   }
 
   size_t size(const char* name) const {
+    // What a double counts without gaps and, on 32-bit systems, what memory can hold.
+    constexpr double kMaxSize = sizeof(size_t) > 4 ? 9007199254740991.0 : 4294967295.0;
     const double d = number(name);
-    if (d == std::floor(d) && d >= 0 && d <= 9007199254740991.0) return static_cast<size_t>(d);
+    if (d == std::floor(d) && d >= 0 && d <= kMaxSize) return static_cast<size_t>(d);
     fail(name, "is not a size");
     return 0;
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +13,8 @@ namespace {
 
 constexpr int32_t kMaxSide = 1 << 15;
 constexpr size_t kMaxSlices = 1024;
-constexpr size_t kMaxArena = size_t{1} << 40;
+// A terabyte; half the address space where that is less (32-bit ARM).
+constexpr auto kMaxArena = static_cast<size_t>(std::min<uint64_t>(uint64_t{1} << 40, SIZE_MAX / 2));
 
 bool fits(size_t offset, size_t bytes, size_t arena) { return offset <= arena && bytes <= arena - offset; }
 
