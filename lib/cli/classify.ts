@@ -36,10 +36,13 @@ export function addClassify(program: Command): void {
     .addHelpText(
       'after',
       `
-Models by name: imagenet (1001 labels; downloaded once) and nsfwjs (with the npm package of that name).
+Models by name: imagenet (1001 labels; downloaded once) and nsfwjs (with the npm
+package of that name).
 
-With --json a line is { "image", "predictions": [{ "index", "label", "probability" }], "ms" }. index is the raw output
-index of the model; label is null without labels; ms is the time from the file's bytes to the labels, decoding included.
+With --json a line is
+  { "image", "predictions": [{ "index", "label", "probability" }], "ms" }
+index is the raw output index of the model; label is null without labels; ms is
+the time from the file's bytes to the labels, decoding included.
 
 Examples:
   $ mobilenetv2 classify cat.jpg dog.jpg

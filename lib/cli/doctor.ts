@@ -17,7 +17,9 @@ export function addDoctor(program: Command): void {
       `
 Ends with 0 when everything works, with ${EXIT_PLATFORM} when something does not. Please add its output to bug reports.
 
-With --json the object is { package, platform, addon, cpu, threads, memoryBytes, cache, decoder, selfTest, problems }.
+With --json the object is
+  { package, platform, addon, cpu, threads, memoryBytes, cache, decoder,
+    selfTest, problems }
 
 Examples:
   $ mobilenetv2 doctor

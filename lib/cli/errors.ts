@@ -13,10 +13,10 @@ export const EXIT_CODES_HELP = `Exit codes:
   0  everything worked
   1  a defect of this program
   2  a wrong option or argument
-  3  a file is missing, or an image cannot be decoded (the other images are still classified)
+  3  a file is missing, or an image cannot be decoded (the others still are)
   4  the model or its labels cannot be used
   5  a named model could not be downloaded or is not the published one
-  6  the native addon, the image decoder or an optional package is missing or does not work here`;
+  6  the addon, the image decoder or an optional package does not work here`;
 
 const EXIT_CODES: Record<ErrorCode, number> = {
   INVALID_ARGUMENT: EXIT_USAGE,

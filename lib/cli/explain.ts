@@ -31,8 +31,10 @@ export function addExplain(program: Command): void {
     .addHelpText(
       'after',
       `
-The whole image is shown to the network in its own shape, whatever the recipe would crop. With --json the object is
-{ "image", "out", "index", "label", "probability" }; probability is of the ordinary classification.
+The whole image is shown to the network in its own shape, whatever the recipe
+would crop. With --json the object is
+  { "image", "out", "index", "label", "probability" }
+and the probability is that of the ordinary classification.
 
 Examples:
   $ mobilenetv2 explain cat.jpg --out cat-heat.png

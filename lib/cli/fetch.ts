@@ -24,7 +24,7 @@ export function addFetch(program: Command): void {
       `
 Examples:
   $ mobilenetv2 fetch imagenet
-  $ mobilenetv2 fetch imagenet --from mobilenet_v2_1.0_224_quant.tflite --labels imagenet_labels.txt`,
+  $ mobilenetv2 fetch imagenet --from model.tflite --labels labels.txt`,
     )
     .action(async (name: string, options: Options) => {
       const { fetchModel } = await import('../index.js');

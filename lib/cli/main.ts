@@ -32,13 +32,13 @@ export async function main(argv: readonly string[]): Promise<void> {
 Examples:
   $ mobilenetv2 classify cat.jpg
   $ mobilenetv2 classify *.jpg --model model.tflite --labels labels.txt --top 3
-  $ mobilenetv2 classify photo.png --model teachable-machine-export/ --json | jq .predictions[0].label
-  $ mobilenetv2 fetch imagenet --from mobilenet_v2_1.0_224_quant.tflite --labels imagenet_labels.txt
+  $ mobilenetv2 classify photo.png --model teachable-machine-export/ --json
+  $ mobilenetv2 fetch imagenet --from model.tflite --labels labels.txt
 
 Environment:
-  MOBILENETV2_CACHE    folder that keeps named models (default: the user's cache folder)
-  MOBILENETV2_MIRROR   URL under which named models' files are found instead of their source
-  MOBILENETV2_ISA      strongest instruction set to use: scalar, avx2, avx512vnni, neon, ...
+  MOBILENETV2_CACHE    folder of named models (default: the user's cache folder)
+  MOBILENETV2_MIRROR   URL to take named models' files from instead
+  MOBILENETV2_ISA      strongest instruction set to use: scalar, avx2, ...
   NO_COLOR             no colours
 
 ${EXIT_CODES_HELP}
