@@ -15,7 +15,8 @@ export function addDoctor(program: Command): void {
     .addHelpText(
       'after',
       `
-Ends with 0 when everything works, with ${EXIT_PLATFORM} when something does not. Please add its output to bug reports.
+Ends with 0 when everything works, with ${EXIT_PLATFORM} when something does not. Please add
+its output to bug reports.
 
 With --json the object is
   { package, platform, addon, cpu, threads, memoryBytes, cache, decoder,
