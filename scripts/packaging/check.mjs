@@ -103,8 +103,8 @@ function install(name, tarball, npmArgs = []) {
 let reference; // what the first run said; every other must agree
 
 /** Runs the consumer with a Node executable, perhaps through an emulator. */
-function consume(folder, [command, ...args]) {
-  const stdout = output(command, [...args, 'consumer.mjs', model, image], { cwd: folder, env: bareEnvironment() });
+function consume(folder, [command, ...args], input = [image]) {
+  const stdout = output(command, [...args, 'consumer.mjs', model, ...input], { cwd: folder, env: bareEnvironment() });
   const result = JSON.parse(stdout);
   reference ??= result;
   expect(result.label === 'Neutral' && result.probability > 0.9, `a baboon is ${result.label} (${result.probability})`);
@@ -113,6 +113,15 @@ function consume(folder, [command, ...args]) {
   expect(result.required, 'require() and import give different classes');
   expect(result.same, 'worker threads computed something else');
   return `${result.node} ${result.arch}, ${result.label} ${result.probability.toFixed(4)}`;
+}
+
+/** The image as pixels: sharp tells musl by the system's files, and would load its glibc build into a musl Node. */
+function rawImage() {
+  const program = "require('sharp')(process.argv[1]).removeAlpha().raw().pipe(process.stdout)";
+  const { stdout } = spawnSync(process.execPath, ['-e', program, image], { cwd: root, maxBuffer: 1 << 28 });
+  const path = join(scratch, 'image.rgb');
+  writeFileSync(path, stdout);
+  return [path, String(Math.sqrt(stdout.length / 3))];
 }
 
 function bundle(folder) {
@@ -199,7 +208,7 @@ await runScript(() => {
     const musl = muslNode();
     if (musl && hasPrebuild('linux-x64/node.napi.musl.node')) {
       check('classify on musl', () =>
-        consume(install('musl', tarball, ['--os=linux', '--cpu=x64', '--libc=musl']), [musl]),
+        consume(install('musl', tarball, ['--os=linux', '--cpu=x64', '--libc=musl']), [musl], rawImage()),
       );
     } else {
       skip(

@@ -1,10 +1,12 @@
 // What a user's program does; check.mjs copies it into an empty project. Prints one JSON line.
-//   node consumer.mjs MODEL IMAGE
+//   node consumer.mjs MODEL IMAGE [SIDE]     with SIDE: IMAGE holds the raw RGB pixels of a square
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { MobileNetV2 } from 'mobilenetv2';
 
-async function classify([model, image]) {
+async function classify([model, path, side]) {
+  const image = side ? { data: readFileSync(path), width: Number(side), height: Number(side), channels: 3 } : path;
   const classifier = await MobileNetV2.load(model);
   const [{ label, probability }] = await classifier.classify(image);
   await classifier.close();
