@@ -51,6 +51,7 @@
   "native/binding/read_ops.cc",
   "native/binding/read_program.cc",
   "native/binding/run.cc",
+  "native/binding/stay_loaded.cc",
   "native/binding/peak.cc",
   "native/binding/preprocess.cc",
   "native/kernels/preprocess/checks.cc",

@@ -5,6 +5,7 @@
 #include "binding/peak.h"
 #include "binding/preprocess.h"
 #include "binding/run.h"
+#include "binding/stay_loaded.h"
 #include "cpu/isa.h"
 #include "kernels/registry.h"
 
@@ -38,6 +39,7 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  stay_loaded();
   Environment::create(env);
   exports.Set("isas", Napi::Function::New(env, isas));
   exports.Set("kernels", Napi::Function::New(env, kernels));

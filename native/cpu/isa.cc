@@ -15,6 +15,8 @@
 #include <sys/auxv.h>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
+#elif defined(_WIN32)
+#include <windows.h>
 #endif
 #endif
 
@@ -125,9 +127,14 @@ bool detect(Isa isa) {
       return sysctl_flag("hw.optional.arm.FEAT_DotProd");
     case Isa::i8mm:
       return sysctl_flag("hw.optional.arm.FEAT_I8MM");
-#elif defined(_M_ARM64)
+#elif defined(_WIN32)
+    // Numbers of winnt.h (PF_ARM_V82_DP_..., PF_ARM_V82_I8MM_INSTRUCTIONS_AVAILABLE), which older headers lack.
     case Isa::neon:
       return true;
+    case Isa::neondot:
+      return IsProcessorFeaturePresent(43) != 0;
+    case Isa::i8mm:
+      return IsProcessorFeaturePresent(66) != 0;
 #endif
     default:
       return false;
