@@ -51,10 +51,10 @@ function configure(target, folder, zig) {
     ZIG_CPU: target.cpu ?? '',
     ZIG_SYSTEM: target.system,
     ZIG_PROCESSOR: target.processor,
-    // What cmake-js would pass: sources that a platform's addons need besides their own.
+    // What cmake-js would pass. The definition has calls go through pointers, which windows_node_api.cc fills.
     ...(target.system === 'Windows' && {
       CMAKE_JS_SRC: join(here, 'windows_node_api.cc'),
-      CMAKE_CXX_FLAGS: `-I${folder}`,
+      CMAKE_CXX_FLAGS: `-DBUILDING_NODE_EXTENSION -I${folder}`,
     }),
   };
   const args = Object.entries(definitions).map(([name, value]) => `-D${name}=${value}`);
