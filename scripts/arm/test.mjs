@@ -89,7 +89,7 @@ function writeNodeScript() {
   const preload = join(bin, 'exec-path.mjs');
   mkdirSync(bin, { recursive: true });
   writeFileSync(preload, `process.execPath = ${JSON.stringify(script)};\n`);
-  const command = [...armRunner('arm64', API_CPU), nodeOf(NODE_VERSIONS[1], 'arm64')]
+  const command = [...armRunner('arm64', API_CPU), nodeOf(NODE_VERSIONS[1], 'linux-arm64')]
     .map((word) => `'${word}'`)
     .join(' ');
   writeFileSync(script, `#!/bin/sh\nNODE_OPTIONS='--import=${preload}' exec ${command} "$@"\n`);

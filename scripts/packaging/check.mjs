@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -14,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, runScript, SetupError } from '../setup.mjs';
-import { armRunner, missingForArm, muslNode, NODE_VERSIONS, nodeOf } from './nodes.mjs';
+import { armRunner, missingForArm, muslNode, NODE_VERSIONS, nodeOf, wine } from './nodes.mjs';
 
 const MAX_TARBALL_BYTES = 8e6;
 /** Not among the dependencies: needed here alone, and large. */
@@ -169,6 +170,19 @@ function withoutBinaries(folder) {
   }
 }
 
+/** Under another name than node.exe, as packaged applications have it. */
+function selfTestOnWindows(folder) {
+  const program = 'windows-program.mjs';
+  copyFileSync(join(root, 'scripts', 'packaging', program), join(folder, program));
+  copyFileSync(nodeOf(NODE_VERSIONS[1], 'win-x64'), join(folder, 'application.exe'));
+  const settings = { WINEPREFIX: join(scratch, 'wine'), WINEDEBUG: '-all', NODE_SKIP_PLATFORM_CHECK: '1' };
+  output(wine(), ['application.exe', program, 'result.json'], { cwd: folder, env: { ...process.env, ...settings } });
+  const result = JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8'));
+  expect(result.wrong.length === 0, JSON.stringify(result.wrong));
+  expect(/prebuilds.win32-x64/.test(result.addon), result.addon);
+  return `${result.node}, ${result.available.join(' ')}`;
+}
+
 function hasPrebuild(name) {
   return existsSync(join(root, 'prebuilds', name));
 }
@@ -222,12 +236,20 @@ await runScript(() => {
         const folder = install('arm64', tarball, ['--os=linux', '--cpu=arm64', '--libc=glibc']);
         const [emulator, ...args] = armRunner('arm64', 'cortex-a76');
         const path = output('sh', ['-c', `command -v ${emulator}`]).trim();
-        return consume(folder, [path, ...args, nodeOf(NODE_VERSIONS[1], 'arm64')]);
+        return consume(folder, [path, ...args, nodeOf(NODE_VERSIONS[1], 'linux-arm64')]);
       });
     } else {
       const reason =
         missing.length > 0 ? `apt-get install ${missing.join(' ')}` : 'npm run prebuilds -- linux-arm64-glibc';
       skip('classify on ARM', reason);
+    }
+    if (wine() && hasPrebuild('win32-x64/node.napi.node')) {
+      check('self-test on Windows (Wine)', () =>
+        selfTestOnWindows(install('windows', tarball, ['--os=win32', '--cpu=x64'])),
+      );
+    } else {
+      const reason = wine() ? 'no prebuild: npm run prebuilds -- win32-x64' : 'no Wine: apt-get install wine64';
+      skip('self-test on Windows (Wine)', reason);
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });

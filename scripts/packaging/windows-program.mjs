@@ -1,0 +1,17 @@
+// Runs in Node for Windows under Wine, where standard output may not work: the self-test, once in a worker thread that
+// ends, and then in the main thread. Writes its result to the file it is given.
+import { writeFileSync } from 'node:fs';
+import { isMainThread, Worker } from 'node:worker_threads';
+
+const { testIsa } = await import('./node_modules/mobilenetv2/dist/tools/self-test.js');
+const { addonPath, native } = await import('./node_modules/mobilenetv2/dist/native.js');
+const { available } = native().isas();
+const tests = [];
+for (const isa of available) tests.push(...(await testIsa(isa)));
+if (isMainThread) {
+  await new Promise((resolve, reject) => {
+    new Worker(new URL(import.meta.url)).once('exit', resolve).once('error', reject);
+  });
+  const wrong = tests.filter(({ passed }) => !passed);
+  writeFileSync(process.argv[2], JSON.stringify({ addon: addonPath(), node: process.version, available, wrong }));
+}
