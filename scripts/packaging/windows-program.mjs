@@ -10,7 +10,7 @@ const tests = [];
 for (const isa of available) tests.push(...(await testIsa(isa)));
 if (isMainThread) {
   await new Promise((resolve, reject) => {
-    new Worker(new URL(import.meta.url)).once('exit', resolve).once('error', reject);
+    new Worker(new URL(import.meta.url), { stdout: true, stderr: true }).once('exit', resolve).once('error', reject);
   });
   const wrong = tests.filter(({ passed }) => !passed);
   writeFileSync(process.argv[2], JSON.stringify({ addon: addonPath(), node: process.version, available, wrong }));
