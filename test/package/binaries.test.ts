@@ -58,6 +58,15 @@ describe('prebuilt binaries', () => {
     ).toEqual([]);
   });
 
+  it('are those of docs/PLATFORMS.md', () => {
+    const document = readFileSync(join(repositoryRoot, 'docs/PLATFORMS.md'), 'utf8');
+    const rows = [...document.matchAll(/^\| `([\w-]+)` \|.*?\| `([\w.-]+)` \|/gm)].map(([, name, triple]) => ({
+      name,
+      triple,
+    }));
+    expect(rows).toEqual(targets.map(({ name, triple }) => ({ name, triple })));
+  });
+
   describe.each(targets.map(({ name, triple }) => ({ name, triple })))('$name', ({ name, triple }) => {
     const path = fileOf(name);
     const missing = !existsSync(path);

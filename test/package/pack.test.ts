@@ -25,7 +25,14 @@ describe('the published package', () => {
       expect(files).toContain(path);
     for (const path of ['dist/index.js', 'dist/index.d.ts', 'dist/cli.js']) expect(files).toContain(path);
     const others = files.filter((path) => !/^(dist|prebuilds)\//.test(path));
-    expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json']);
+    expect(others.sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'THIRD-PARTY-LICENSES.md',
+      'package.json',
+    ]);
     expect(files.filter((path) => /^dist\//.test(path) && !/\.(js|d\.ts)$/.test(path))).toEqual([]);
   });
 
