@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, runScript, SetupError } from '../setup.mjs';
-import { armRunner, missingForArm, muslNode, NODE_VERSIONS, nodeOf, wine } from './nodes.mjs';
+import { ARMV7_NODE_VERSION, armRunner, missingForArm, muslNode, NODE_VERSIONS, nodeOf, wine } from './nodes.mjs';
 
 const MAX_TARBALL_BYTES = 8e6;
 /** Not among the dependencies: needed here alone, and large. */
@@ -170,17 +170,22 @@ function withoutBinaries(folder) {
   }
 }
 
-/** Under another name than node.exe, as packaged applications have it. */
-function selfTestOnWindows(folder) {
-  const program = 'windows-program.mjs';
+/** Runs the self-test with a Node that may need an emulator; `tuple` is the folder of the binary it must load. */
+function selfTest(folder, tuple, [command, ...args], settings = {}) {
+  const program = 'self-test.mjs';
   copyFileSync(join(root, 'scripts', 'packaging', program), join(folder, program));
-  copyFileSync(nodeOf(NODE_VERSIONS[1], 'win-x64'), join(folder, 'application.exe'));
-  const settings = { WINEPREFIX: join(scratch, 'wine'), WINEDEBUG: '-all', NODE_SKIP_PLATFORM_CHECK: '1' };
-  output(wine(), ['application.exe', program, 'result.json'], { cwd: folder, env: { ...process.env, ...settings } });
+  output(command, [...args, program, 'result.json'], { cwd: folder, env: { ...process.env, ...settings } });
   const result = JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8'));
   expect(result.wrong.length === 0, JSON.stringify(result.wrong));
-  expect(/prebuilds.win32-x64/.test(result.addon), result.addon);
+  expect(result.addon.split(/[\\/]/).at(-2) === tuple, `${result.addon} was loaded`);
   return `${result.node}, ${result.available.join(' ')}`;
+}
+
+/** Under another name than node.exe, as packaged applications have it. */
+function selfTestOnWindows(folder) {
+  copyFileSync(nodeOf(NODE_VERSIONS[1], 'win-x64'), join(folder, 'application.exe'));
+  const settings = { WINEPREFIX: join(scratch, 'wine'), WINEDEBUG: '-all', NODE_SKIP_PLATFORM_CHECK: '1' };
+  return selfTest(folder, 'win32-x64', [wine(), 'application.exe'], settings);
 }
 
 function hasPrebuild(name) {
@@ -231,17 +236,24 @@ await runScript(() => {
       );
     }
     const missing = missingForArm();
-    if (missing.length === 0 && hasPrebuild('linux-arm64/node.napi.glibc.node')) {
+    const noEmulator = missing.length > 0 && `apt-get install ${missing.join(' ')}`;
+    const arm64 = 'linux-arm64/node.napi.glibc.node';
+    if (noEmulator || !hasPrebuild(arm64)) {
+      skip('classify on ARM', noEmulator || 'no prebuild: npm run prebuilds -- linux-arm64-glibc');
+    } else {
       check('classify on ARM', () => {
         const folder = install('arm64', tarball, ['--os=linux', '--cpu=arm64', '--libc=glibc']);
-        const [emulator, ...args] = armRunner('arm64', 'cortex-a76');
-        const path = output('sh', ['-c', `command -v ${emulator}`]).trim();
-        return consume(folder, [path, ...args, nodeOf(NODE_VERSIONS[1], 'linux-arm64')]);
+        return consume(folder, [...armRunner('arm64', 'cortex-a76'), nodeOf(NODE_VERSIONS[1], 'linux-arm64')]);
       });
+    }
+    if (noEmulator || !hasPrebuild('linux-arm/node.napi.armv7.glibc.node')) {
+      skip('self-test on ARMv7', noEmulator || 'no prebuild: npm run prebuilds -- linux-arm-armv7-glibc');
     } else {
-      const reason =
-        missing.length > 0 ? `apt-get install ${missing.join(' ')}` : 'npm run prebuilds -- linux-arm64-glibc';
-      skip('classify on ARM', reason);
+      check('self-test on ARMv7', () => {
+        const folder = install('armv7', tarball, ['--os=linux', '--cpu=arm', '--libc=glibc']);
+        const node = nodeOf(ARMV7_NODE_VERSION, 'linux-armv7l');
+        return selfTest(folder, 'linux-arm', [...armRunner('arm', 'cortex-a15'), node]);
+      });
     }
     if (wine() && hasPrebuild('win32-x64/node.napi.node')) {
       check('self-test on Windows (Wine)', () =>

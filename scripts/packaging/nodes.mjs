@@ -9,6 +9,9 @@ import { withoutRelr } from './elf-relr.mjs';
 /** The oldest Node of package.json's engines, and the newest of each line that is maintained. */
 export const NODE_VERSIONS = ['20.19.0', '22', '24'];
 
+/** The newest there is for ARMv7 in the registry; older than engines asks for, but enough for the self-test. */
+export const ARMV7_NODE_VERSION = '20.11.0';
+
 function mustRun(command, args, cwd) {
   const result = spawnSync(command, args, { cwd, encoding: 'utf8' });
   if (result.status === 0) return result.stdout.trim();
@@ -17,7 +20,7 @@ function mustRun(command, args, cwd) {
 
 /**
  * @param {string} version  such as 22 or 20.19.0
- * @param {'linux-x64' | 'linux-arm64' | 'win-x64'} platform  Linux with glibc
+ * @param {'linux-x64' | 'linux-arm64' | 'linux-armv7l' | 'win-x64'} platform  Linux with glibc
  * @returns {string} path of the node executable
  */
 export function nodeOf(version, platform = 'linux-x64') {
@@ -65,6 +68,8 @@ export function missingForArm() {
     'libc6-arm64-cross': '/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1',
     'libstdc++6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libstdc++.so.6',
     'libc6-armhf-cross': '/usr/arm-linux-gnueabihf/lib/ld-linux-armhf.so.3',
+    'libstdc++6-armhf-cross': '/usr/arm-linux-gnueabihf/lib/libstdc++.so.6',
+    'libatomic1-armhf-cross': '/usr/arm-linux-gnueabihf/lib/libatomic.so.1',
   };
   return Object.keys(needed).filter((name) => !existsSync(needed[name]));
 }
@@ -72,6 +77,6 @@ export function missingForArm() {
 /** Command and first arguments that run an ARM program: cpu is a model that qemu knows. */
 export function armRunner(arch, cpu) {
   return arch === 'arm64'
-    ? ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu', '-cpu', cpu]
-    : ['qemu-arm', '-L', '/usr/arm-linux-gnueabihf', '-cpu', cpu];
+    ? ['/usr/bin/qemu-aarch64', '-L', '/usr/aarch64-linux-gnu', '-cpu', cpu]
+    : ['/usr/bin/qemu-arm', '-L', '/usr/arm-linux-gnueabihf', '-cpu', cpu];
 }

@@ -1,5 +1,5 @@
-// Runs in Node for Windows under Wine, where standard output may not work: the self-test, once in a worker thread that
-// ends, and then in the main thread. Writes its result to the file it is given.
+// The self-test, once in a worker thread that ends, then in the main thread; for platforms that cannot run everything.
+// Writes its result to the file it is given: under Wine, standard output may not work.
 import { writeFileSync } from 'node:fs';
 import { isMainThread, Worker } from 'node:worker_threads';
 
