@@ -2,6 +2,7 @@
 
 #include <iterator>
 
+#include "kernels/arm_f32.h"
 #include "kernels/reference_kernels.h"
 #include "kernels/x86_f32.h"
 #include "kernels/x86_qu8.h"
@@ -39,6 +40,14 @@ constexpr const Kernel* kKernels[] = {
     &dense_f32__avx2,
     &softmax_f32__avx512,
     &softmax_f32__avx2,
+#endif
+#if defined(MOBILENETV2_NEON)
+    &stem_f32__neon,
+    &inverted_residual_f32__neon,
+    &pointwise_f32__neon,
+    &global_average_pool_f32__neon,
+    &dense_f32__neon,
+    &softmax_f32__neon,
 #endif
     &stem_f32__scalar,
     &stem_qu8__scalar,

@@ -134,7 +134,8 @@ struct F32Gemm {
     using Unit = std::conditional_t<kHalves * Half::kLanes % kLanes == 0, Vec, Half>;
     static constexpr int kUnits = kHalves * Half::kLanes / Unit::kLanes;
     static constexpr bool kDefer = S::kDeferStores && kUnits <= 2;
-    static constexpr int kRows = S::kSums / kUnits / (kDefer ? 2 : 1);
+    // With lanes, a pixel has a register more: a narrow panel gets no more pixels than a wide one.
+    static constexpr int kRows = S::kLaneFma ? S::kSums / 2 : S::kSums / kUnits / (kDefer ? 2 : 1);
   };
 
   template <int kPixel, int kHalves>
@@ -205,6 +206,10 @@ struct F32Gemm {
       }
       for (int32_t left = t.depth; left > 0; left -= t.group, group += t.group_stride, a = group) {
         const float* end = group + std::min(left, t.group);
+        if constexpr (S::kLaneFma) {
+          for (; end - a >= kLanes; a += kLanes, w += kLanes * kWidth, ahead += kLanes * t.prefetch_step)
+            lane_steps<kPixel, Unit, kUnits, kRows>(a, w, ahead, t.prefetch_step, sum);
+        }
         for (; a != end; ++a, w += kWidth, ahead += t.prefetch_step)
           step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
       }
@@ -247,6 +252,35 @@ struct F32Gemm {
       const typename Unit::Reg x = Unit::broadcast(a[r * kPixel]);
 #pragma GCC unroll 4
       for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::fma(x, weights[u], sum[r][u]);
+    }
+  }
+
+  // kLanes steps of depth, of values that lie together: loaded as one vector a pixel and multiplied lane by lane. A
+  // sum's additions keep their order.
+  template <int kPixel, class Unit, int kUnits, int kRows>
+  static void lane_steps(const float* a, const float* w, const float* ahead, size_t prefetch_step,
+                         typename Unit::Reg (&sum)[kRows][kUnits]) {
+    Unit::prefetch(ahead);
+    Unit::prefetch(ahead + 2 * prefetch_step);
+    typename Unit::Reg x[kRows];
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) x[r] = Unit::load(a + r * kPixel);
+    lane_step<Unit, kUnits, kRows, 0>(x, w, sum);
+    lane_step<Unit, kUnits, kRows, 1>(x, w + kUnits * kLanes, sum);
+    lane_step<Unit, kUnits, kRows, 2>(x, w + 2 * kUnits * kLanes, sum);
+    lane_step<Unit, kUnits, kRows, 3>(x, w + 3 * kUnits * kLanes, sum);
+  }
+
+  template <class Unit, int kUnits, int kRows, int kLane>
+  static void lane_step(const typename Unit::Reg (&x)[kRows], const float* w,
+                        typename Unit::Reg (&sum)[kRows][kUnits]) {
+    typename Unit::Reg weights[kUnits];
+#pragma GCC unroll 4
+    for (int u = 0; u < kUnits; ++u) weights[u] = Unit::load(w + u * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::template fma_lane<kLane>(x[r], weights[u], sum[r][u]);
     }
   }
 

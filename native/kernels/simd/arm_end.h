@@ -1,0 +1,7 @@
+// Closes the region that simd/arm_<isa>_begin.h opened.
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC diagnostic pop
+#pragma GCC pop_options
+#endif
