@@ -38,7 +38,11 @@ struct F32x4 {
   static Reg min(Reg a, Reg b) { return vminq_f32(a, b); }
   static Reg max(Reg a, Reg b) { return vmaxq_f32(a, b); }
   static void prefetch(const float* p) { __builtin_prefetch(p); }
+  // Computed, or loaded, after what was put in order before: clang's scheduler would mix loads and multiplications.
+  static void in_order(Reg& x) { __asm__ volatile("" : "+w"(x) : : "memory"); }
+  static void in_order(Reg& x, Reg& y) { __asm__ volatile("" : "+w"(x), "+w"(y) : : "memory"); }
 #if defined(__aarch64__)
+  static constexpr int kStepsLoaded = 4;
   static Reg fma(Reg a, Reg b, Reg c) { return vfmaq_f32(c, a, b); }
   // c + a[lane] * b: the broadcast is part of the instruction.
   template <int kLane>
@@ -49,6 +53,7 @@ struct F32x4 {
   static float max_of(Reg x) { return vmaxvq_f32(x); }
   static float sum_of(Reg x) { return vaddvq_f32(x); }
 #else
+  static constexpr int kStepsLoaded = 1;  // there are not the registers for more
   // Not fused: VFPv4, which can, came after NEON.
   static Reg fma(Reg a, Reg b, Reg c) { return vmlaq_f32(c, a, b); }
   template <int kLane>

@@ -111,13 +111,14 @@ struct F32Depthwise {
     // One output row of `width` pixels, a vector each. Columns of the input pass by one at a time, each adding to the
     // (up to three) outputs it belongs to; so every value is loaded once a row, and sums run over columns first.
     template <class Columns>
-    void row(Columns in, int32_t width, float* out) const {
+    [[gnu::always_inline]] void row(Columns in, int32_t width, float* out) const {
       if constexpr (kStride == 1) {
         const Column c0 = in.next_or_padding(), c1 = in.next_or_padding();
         Reg previous = c1.add(w + 1, c0.add(w, bias));  // of the output that lacks its last column
         Reg current = c1.add(w, bias);                  // of the one that has its first column only
         const int32_t inside = in.inside(1, width);
         int32_t x = 0;
+#pragma GCC unroll 3
         for (; x < inside; ++x, out += kLanes) finish_one(in.next(), &previous, &current, out);
         for (; x < width; ++x, out += kLanes) finish_one(in.next_or_padding(), &previous, &current, out);
       } else {

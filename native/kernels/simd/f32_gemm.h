@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/op.h"
+#include "kernels/simd/f32_lanes.h"
 #include "kernels/simd/share.h"
 
 namespace mobilenetv2 {
@@ -190,6 +191,7 @@ struct F32Gemm {
     }
     int32_t done_at = 0;  // the zeros go to the first tile's place, before its results
     const float* ahead = t.prefetch;
+    const size_t prefetch_step = t.prefetch_step;
     for (int32_t at = 0; at < tiles * kRows; at += kRows) {
       Reg sum[kRows][kUnits];
       start<Unit, kUnits, kRows>(t, sum);
@@ -200,18 +202,20 @@ struct F32Gemm {
 #pragma GCC unroll 16
         for (int r = 0; r < kRows; ++r) {
           step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
-          ++a, w += kWidth, ahead += t.prefetch_step;
+          ++a, w += kWidth, ahead += prefetch_step;
           store<Unit, kUnits, kResidual>(t, clamp, done_at + r, done[r]);
         }
       }
       for (int32_t left = t.depth; left > 0; left -= t.group, group += t.group_stride, a = group) {
         const float* end = group + std::min(left, t.group);
         if constexpr (S::kLaneFma) {
-          for (; end - a >= kLanes; a += kLanes, w += kLanes * kWidth, ahead += kLanes * t.prefetch_step)
-            lane_steps<kPixel, Unit, kUnits, kRows>(a, w, ahead, t.prefetch_step, sum);
+          for (; end - a >= kLanes; a += kLanes, w += kLanes * kWidth, ahead += kLanes * prefetch_step) {
+            Unit::prefetch(ahead);
+            Unit::prefetch(ahead + 2 * prefetch_step);
+            F32Lanes<Unit, kUnits, kRows>::template add<kPixel>(a, w, sum);
+          }
         }
-        for (; a != end; ++a, w += kWidth, ahead += t.prefetch_step)
-          step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
+        for (; a != end; ++a, w += kWidth, ahead += prefetch_step) step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
       }
       if constexpr (kDefer) {
         done_at = at;
@@ -252,35 +256,6 @@ struct F32Gemm {
       const typename Unit::Reg x = Unit::broadcast(a[r * kPixel]);
 #pragma GCC unroll 4
       for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::fma(x, weights[u], sum[r][u]);
-    }
-  }
-
-  // kLanes steps of depth, of values that lie together: loaded as one vector a pixel and multiplied lane by lane. A
-  // sum's additions keep their order.
-  template <int kPixel, class Unit, int kUnits, int kRows>
-  static void lane_steps(const float* a, const float* w, const float* ahead, size_t prefetch_step,
-                         typename Unit::Reg (&sum)[kRows][kUnits]) {
-    Unit::prefetch(ahead);
-    Unit::prefetch(ahead + 2 * prefetch_step);
-    typename Unit::Reg x[kRows];
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) x[r] = Unit::load(a + r * kPixel);
-    lane_step<Unit, kUnits, kRows, 0>(x, w, sum);
-    lane_step<Unit, kUnits, kRows, 1>(x, w + kUnits * kLanes, sum);
-    lane_step<Unit, kUnits, kRows, 2>(x, w + 2 * kUnits * kLanes, sum);
-    lane_step<Unit, kUnits, kRows, 3>(x, w + 3 * kUnits * kLanes, sum);
-  }
-
-  template <class Unit, int kUnits, int kRows, int kLane>
-  static void lane_step(const typename Unit::Reg (&x)[kRows], const float* w,
-                        typename Unit::Reg (&sum)[kRows][kUnits]) {
-    typename Unit::Reg weights[kUnits];
-#pragma GCC unroll 4
-    for (int u = 0; u < kUnits; ++u) weights[u] = Unit::load(w + u * kLanes);
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::template fma_lane<kLane>(x[r], weights[u], sum[r][u]);
     }
   }
 
