@@ -67,7 +67,7 @@ class DenseRow {
     typename Product<V, 1, 1, kShape>::Words words;
     Product<V, 1, 1, kShape>::accumulate(a, panel, product, words);
     if (!dense.single_rounding) {
-      RowProduct<V, 1, 1>::template finish<kShape>(words, panel, product, {{out, out}, n}, 0);
+      RowProduct<V, 1, 1>::template finish<kShape>(words, panel, product, {{out, out}, n, n}, 0);
       return;
     }
     alignas(64) int32_t accumulators[V::kWords];

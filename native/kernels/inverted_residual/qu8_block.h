@@ -193,7 +193,7 @@ class Block {
     const int32_t y1 = plan_.split_columns ? y : y + rows - 1;
     const int tile_rows = plan_.split_columns ? 2 : rows;
     const Split tiles(plan_.line, V::kTileCols);
-    const RowTarget<V> row{{pixel(y, 0), pixel(y1, x1)}, shape_.out_channels};
+    const RowTarget<V> row{{pixel(y, 0), pixel(y1, x1)}, shape_.out_channels, shape_.out_channels};
     for (int32_t t = 0, end; t < tiles.parts; t = end) {
       end = std::min(t + plan_.group, tiles.parts);
       depthwise(tile_rows, tiles, t, end, source(y, tiles.begin(t)), source(y1, x1 + tiles.begin(t)));

@@ -24,13 +24,11 @@ struct ExpandProduct {
     using P = Product<V, R, C, kShape>;
     typename P::Words words;
     P::accumulate(a, panel, args, words);
-    P::requantize(panel, args, words);
-    const auto low = V::set8(args.min_q), high = V::set8(args.max_q);
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c, pairs += kVectorBytes<V>) {
-      const auto x = V::interleave(P::column(words, c, low, high));
-      V::store(pairs, R == 2 ? x : V::merge_row(V::load(pairs), x, row));
-    }
+    P::finish(panel, args, words, [&](const auto& outputs, int c) {
+      uint8_t* pair = pairs + c * kVectorBytes<V>;
+      const auto x = V::interleave(P::column(outputs, c, args));
+      V::store(pair, R == 2 ? x : V::merge_row(V::load(pair), x, row));
+    });
   }
 };
 

@@ -170,7 +170,7 @@ class SlicedBlock {
           const int32_t x = plan_.out_tiles.begin(t), columns = plan_.out_tiles.count(t);
           const int64_t first = c * pixels + channels * (int64_t{y} * shape_.out_width + rows * x);
           if (first < begin || first >= end) continue;
-          const RowTarget<V> to{{output(y, x), output(y + rows - 1, x)}, shape_.out_channels};
+          const RowTarget<V> to{{output(y, x), output(y + rows - 1, x)}, shape_.out_channels, shape_.out_channels};
           row_tile<V>(rows, columns)(out_tile(y, t), panel, product, to, p);
           if (!op_.residual.present) continue;
           for (int32_t r = y; r < y + rows; ++r) add_input(r, x, columns, c, channels);

@@ -77,7 +77,8 @@ class Pointwise {
         const int rows = y + 1 < end ? 2 : 1;
         for (int32_t t = 0; t < tiles.parts; ++t, a += tile_bytes) {
           const size_t at = static_cast<size_t>(tiles.begin(t)) * s.out_channels;
-          const RowTarget<V> to{{args.output.row(y) + at, args.output.row(y + rows - 1) + at}, s.out_channels};
+          const RowTarget<V> to{
+              {args.output.row(y) + at, args.output.row(y + rows - 1) + at}, s.out_channels, s.out_channels};
           row_tile<V>(rows, tiles.count(t))(a, panel, product, to, p);
         }
       }

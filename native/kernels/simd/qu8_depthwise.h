@@ -123,21 +123,22 @@ struct Depthwise {
   // `panel` of the packed weights into block `a` of the A tile.
   static void run(const DepthwiseArgs& args, const uint8_t* panel, uint8_t* a) {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
-    const bool can_shift = header->can_shift[0] && (NV == 1 || header->can_shift[1]);
-    if (header->is_fast() && args.positive) {
-      header->extra_steps ? columns<Form::fast, true>(args, panel, a) : columns<Form::fast, false>(args, panel, a);
-    } else if (can_shift) {
-      header->extra_steps ? columns<Form::shifted, true>(args, panel, a)
-                          : columns<Form::shifted, false>(args, panel, a);
+    if (!header->is_fast() || !args.positive || header->extra_steps) {
+      columns<kAny>(args, panel, a);
+    } else if (header->is_patched()) {
+      columns<kPatched>(args, panel, a);
     } else {
-      columns<Form::full, true>(args, panel, a);
+      columns<kPlain>(args, panel, a);
     }
   }
 
-  template <Form kForm, bool kExtra>
+  // plain: fast and positive, without patches or extra steps.
+  enum Kind { kPlain, kPatched, kAny };
+
+  template <Kind kKind>
   [[gnu::noinline]] static void columns(const DepthwiseArgs& args, const uint8_t* panel, uint8_t* a) {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
-    const int parts = kExtra ? header->extra_first : 1;
+    const int parts = kKind == kAny ? header->extra_first : 1;
     const Int low = V::set8(args.min_q), high = V::set8(args.max_q);
     // Stride 1 keeps both halves' weights of both rows, stride 2 one row's: both rows start alike there.
     constexpr int kFirsts = S == 1 ? R : 1;
@@ -151,12 +152,10 @@ struct Depthwise {
     }
     Int bias[NV];
     typename V::Float scale[NV], offset[NV];
-    typename Q::Shifted shifted_form[NV];
     for (int v = 0; v < NV; ++v) {
       bias[v] = Q::constant(panel, Q::kBias, v);
       scale[v] = Q::float_constant(panel, Q::kScale, v);
       offset[v] = Q::float_constant(panel, Q::kOffset, v);
-      if (kForm == Form::shifted) shifted_form[v] = Q::Shifted::load(panel, v);
     }
     Quad q[kSources][NV][3];  // the quads of three columns; at stride 1 two are kept, at stride 2 one
     for (int s = 0; s < kSources; ++s) {
@@ -196,22 +195,23 @@ struct Depthwise {
 #pragma GCC unroll 3
           for (int kx = 0; kx < 3; ++kx) {
             acc = V::dot_quad(acc, taps[kx], w[r < kFirsts ? r : 0][v][kx]);
-            if (!kExtra || (header->extra_steps >> (v * 3 + kx) & 1) == 0) continue;
+            if (kKind != kAny || (header->extra_steps >> (v * 3 + kx) & 1) == 0) continue;
             for (int part = 1; part < parts; ++part) {
               const uint8_t* more = weights(panel, part, v, args.source[r].first, kx);
               acc = V::dot_quad(acc, taps[kx], V::load_quad_weights(more));
             }
           }
-          if (kForm == Form::fast) {
-            y[r][v] = Q::fast_positive(acc, scale[v], offset[v]);
-          } else if (kForm == Form::shifted) {
-            y[r][v] = V::add(shifted_form[v](acc), V::set(args.zero_point));
-          } else {
-            y[r][v] = V::add(Q::full(acc, Q::constant(panel, Q::kMultiplier, v), Q::constant(panel, Q::kLeft, v),
-                                     Q::constant(panel, Q::kRight, v)),
-                             V::set(args.zero_point));
-          }
+          y[r][v] = kKind == kAny ? Q::any(panel, v, args.zero_point, args.positive, acc) : acc;
         }
+      }
+#pragma GCC unroll 2
+      for (int v = 0; v < NV && kKind != kAny; ++v) {
+        Int words[R];
+#pragma GCC unroll 2
+        for (int r = 0; r < R; ++r) words[r] = y[r][v];
+        if (kKind == kPatched) Q::template patch<R>(panel, v, header->patches[v], words);
+#pragma GCC unroll 2
+        for (int r = 0; r < R; ++r) y[r][v] = Q::fast_positive(words[r], scale[v], offset[v]);
       }
       const Int row0 = V::pack16(y[0][0], NV == 2 ? y[0][NV - 1] : V::zero());
       const Int row1 = R == 2 ? V::pack16(y[R - 1][0], NV == 2 ? y[R - 1][NV - 1] : V::zero()) : row0;

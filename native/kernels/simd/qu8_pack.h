@@ -113,7 +113,7 @@ void pack_constants(const Conv& conv, int32_t p, Shape shape, Use use, uint8_t* 
   auto* header = reinterpret_cast<PanelHeader*>(panel);
   for (int v = 0; v < vectors_of(shape); ++v) {
     ChannelVector<V> channels;
-    const auto row = [&](typename R::Row r) { return const_cast<uint8_t*>(R::vector(panel, r, v)); };
+    const auto row = [&](int r) { return const_cast<uint8_t*>(R::vector(panel, r, v)); };
     auto* bias = reinterpret_cast<int32_t*>(row(R::kBias));
     for (int w = 0; w < V::kWords; ++w) {
       const int channel = word_channel<V>(shape, v, w);
@@ -128,17 +128,23 @@ void pack_constants(const Conv& conv, int32_t p, Shape shape, Use use, uint8_t* 
       channels.left[w] = std::max(conv.shifts[o], 0);
       channels.right[w] = std::max(-conv.shifts[o], 0);
     }
-    std::memcpy(row(R::kMultiplier), channels.multiplier, kVectorBytes<V>);
-    std::memcpy(row(R::kLeft), channels.left, kVectorBytes<V>);
-    std::memcpy(row(R::kRight), channels.right, kVectorBytes<V>);
-    auto* round_even = reinterpret_cast<int64_t*>(row(R::kRoundEven));
-    auto* round_odd = reinterpret_cast<int64_t*>(row(R::kRoundOdd));
-    for (int w = 0; w < V::kWords; ++w) (w % 2 == 0 ? round_even : round_odd)[w / 2] = channels.rounding(w);
-    header->can_shift[v] = channels.can_shift();
-    const bool fast = use != Use::pixel &&
-                      RequantizeProof<V>(channels, conv)
-                          .find(reinterpret_cast<float*>(row(R::kScale)), reinterpret_cast<float*>(row(R::kOffset)));
-    header->form[v] = fast ? Form::fast : header->can_shift[v] ? Form::shifted : Form::full;
+    FastForm<V> fast;
+    if (use != Use::pixel && RequantizeProof<V>(channels, conv).find(&fast)) {
+      header->form[v] = Form::fast;
+      header->patches[v] = fast.patches;
+      std::memcpy(row(R::kScale), fast.scale, kVectorBytes<V>);
+      std::memcpy(row(R::kOffset), fast.offset, kVectorBytes<V>);
+      for (int i = 0; i < R::kMaxPatches; ++i) {
+        std::memcpy(row(R::kPatchAt + i), fast.patch_at[i], kVectorBytes<V>);
+        std::memcpy(row(R::kPatchBy + i), fast.patch_by[i], kVectorBytes<V>);
+      }
+    } else {
+      header->form[v] = Form::full;
+      header->patches[v] = 0;
+      std::memcpy(row(R::kMultiplier), channels.multiplier, kVectorBytes<V>);
+      std::memcpy(row(R::kLeft), channels.left, kVectorBytes<V>);
+      std::memcpy(row(R::kRight), channels.right, kVectorBytes<V>);
+    }
   }
 }
 

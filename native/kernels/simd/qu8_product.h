@@ -31,35 +31,19 @@ struct ProductArgs {
   const uint8_t* extra;  // the convolution's extra steps
   int32_t zero_point, min_q, max_q;
   bool positive;
+  bool clamps;  // beyond what packing to bytes does
 };
 
 template <class V>
 ProductArgs product_args(const Conv& conv, KShape k, const uint8_t* packed) {
   const size_t panels = panel_count<V>(conv.out_channels) * ProductPacking<V>::full_panel_bytes(k);
-  return {k, packed + panels, conv.output_zero_point, conv.min_q, conv.max_q, is_positive(conv)};
-}
-
-// Accumulators [pixel][vector] of a panel that is not all fast to outputs as words. Out of line: the common case keeps
-// its registers.
-template <class V>
-[[gnu::noinline]] void fixed_words(const uint8_t* panel, const ProductArgs& args, int vectors, int pixels,
-                                   typename V::Int* words) {
-  using Q = Requantize<V>;
-  const auto* header = reinterpret_cast<const PanelHeader*>(panel);
-  const auto zero_point = V::set(args.zero_point);
-  for (int v = 0; v < vectors; ++v) {
-    typename V::Int* end = words + vectors * pixels;
-    if (header->can_shift[v]) {
-      const auto shifted = Q::Shifted::load(panel, v);
-      for (auto* word = words + v; word < end; word += vectors) *word = V::add(shifted(*word), zero_point);
-    } else {
-      const auto multiplier = Q::constant(panel, Q::kMultiplier, v);
-      const auto left = Q::constant(panel, Q::kLeft, v), right = Q::constant(panel, Q::kRight, v);
-      for (auto* word = words + v; word < end; word += vectors) {
-        *word = V::add(Q::full(*word, multiplier, left, right), zero_point);
-      }
-    }
-  }
+  return {k,
+          packed + panels,
+          conv.output_zero_point,
+          conv.min_q,
+          conv.max_q,
+          is_positive(conv),
+          conv.min_q > 0 || conv.max_q < 255};
 }
 
 template <class V, int R, int C, Shape kShape>
@@ -131,39 +115,77 @@ struct Product {
     }
   }
 
-  // Accumulators to outputs as words, not yet clamped.
-  [[gnu::always_inline]] static void requantize(const uint8_t* panel, const ProductArgs& args, Words& acc) {
+  // Accumulators to outputs, column by column: emit(words, c) gets them as words, not yet clamped. Column by column, so
+  // that registers become free as the next tile's product wants them.
+  template <class Emit>
+  [[gnu::always_inline]] static void finish(const uint8_t* panel, const ProductArgs& args, Words& acc,
+                                            const Emit& emit) {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
     if (!header->is_fast()) {
-      Int words[R * C * NV];
+      Words words;
 #pragma GCC unroll 32
-      for (int i = 0; i < R * C * NV; ++i) words[i] = acc[i / (C * NV)][i / NV % C][i % NV];
-      fixed_words<V>(panel, args, NV, R * C, words);
-#pragma GCC unroll 32
-      for (int i = 0; i < R * C * NV; ++i) acc[i / (C * NV)][i / NV % C][i % NV] = words[i];
-      return;
+      for (int i = 0; i < R * C * NV; ++i)
+        words[i / (C * NV)][i / NV % C][i % NV] = acc[i / (C * NV)][i / NV % C][i % NV];
+      return finish_rare(panel, args, words, emit);
     }
+    // A path of its own each: where they met, registers would have to be spilled.
+    if (header->is_patched()) {
+      finish_fast<true>(panel, args, acc, emit);
+    } else {
+      finish_fast<false>(panel, args, acc, emit);
+    }
+  }
+
+  template <bool kPatched, class Emit>
+  [[gnu::always_inline]] static void finish_fast(const uint8_t* panel, const ProductArgs& args, Words& acc,
+                                                 const Emit& emit) {
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+    typename V::Float scale[NV], offset[NV];
 #pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) {
-      const auto scale = Q::float_constant(panel, Q::kScale, v), offset = Q::float_constant(panel, Q::kOffset, v);
-      if (args.positive) {
-#pragma GCC unroll 16
-        for (int i = 0; i < R * C; ++i) acc[i / C][i % C][v] = Q::fast_positive(acc[i / C][i % C][v], scale, offset);
-      } else {
-        const Int zero_point = V::set(args.zero_point);
-#pragma GCC unroll 16
-        for (int i = 0; i < R * C; ++i) {
-          acc[i / C][i % C][v] = V::add(Q::fast_signed(acc[i / C][i % C][v], scale, offset), zero_point);
+      scale[v] = Q::float_constant(panel, Q::kScale, v);
+      offset[v] = Q::float_constant(panel, Q::kOffset, v);
+    }
+    const Int zero_point = V::set(args.zero_point);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+#pragma GCC unroll 2
+      for (int v = 0; v < NV; ++v) {
+        Int words[R];
+#pragma GCC unroll 2
+        for (int r = 0; r < R; ++r) words[r] = acc[r][c][v];
+        if (kPatched) Q::template patch<R>(panel, v, header->patches[v], words);
+#pragma GCC unroll 2
+        for (int r = 0; r < R; ++r) {
+          acc[r][c][v] = args.positive ? Q::fast_positive(words[r], scale[v], offset[v])
+                                       : V::add(Q::fast_signed(words[r], scale[v], offset[v]), zero_point);
         }
       }
+      emit(acc, c);
+    }
+  }
+
+  // The same where a vector has no fast form. Out of line: the common case keeps its registers.
+  template <class Emit>
+  [[gnu::noinline]] static void finish_rare(const uint8_t* panel, const ProductArgs& args, Words& acc,
+                                            const Emit& emit) {
+    for (int c = 0; c < C; ++c) {
+      for (int v = 0; v < NV; ++v) {
+        for (int r = 0; r < R; ++r) acc[r][c][v] = Q::any(panel, v, args.zero_point, args.positive, acc[r][c][v]);
+      }
+      emit(acc, c);
     }
   }
 
   // Column c as clamped bytes: lanes [8 channels of row 0][8 of row 1]; with one vector, 4, 4 zeros, 4, 4 zeros.
-  [[gnu::always_inline]] static Int column(const Words& words, int c, Int low, Int high) {
+  [[gnu::always_inline]] static Int column(const Words& words, int c, const ProductArgs& args) {
     const Int row0 = V::pack16(words[0][c][0], NV == 2 ? words[0][c][NV - 1] : V::zero());
     const Int row1 = R == 2 ? V::pack16(words[R - 1][c][0], NV == 2 ? words[R - 1][c][NV - 1] : V::zero()) : row0;
-    return V::clamp8(V::pack8(row0, row1), low, high);
+    return clamp(V::pack8(row0, row1), args);
+  }
+
+  [[gnu::always_inline]] static Int clamp(Int bytes, const ProductArgs& args) {
+    return args.clamps ? V::clamp8(bytes, V::set8(args.min_q), V::set8(args.max_q)) : bytes;
   }
 };
 
@@ -172,6 +194,7 @@ template <class V>
 struct RowTarget {
   uint8_t* row[2];   // where column 0 of either row of the tile goes, first channel; the same when there is one row
   int32_t channels;  // values per pixel
+  int32_t stride;    // from one column to the next
 };
 
 template <class V, int R, int C>
@@ -200,22 +223,19 @@ struct RowProduct {
   [[gnu::always_inline]] static void finish(typename Product<V, R, C, kShape>::Words& words, const uint8_t* panel,
                                             const ProductArgs& args, const RowTarget<V>& to, int32_t p) {
     using P = Product<V, R, C, kShape>;
-    P::requantize(panel, args, words);
-    const auto low = V::set8(args.min_q), high = V::set8(args.max_q);
     const int n = std::min(to.channels - p * kPanel<V>, kPanel<V>);
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
-      uint8_t* row0 = to.row[0] + c * to.channels + p * kPanel<V>;
-      uint8_t* row1 = to.row[R - 1] + c * to.channels + p * kPanel<V>;
+    P::finish(panel, args, words, [&](const auto& outputs, int c) {
+      uint8_t* row0 = to.row[0] + c * to.stride + p * kPanel<V>;
+      uint8_t* row1 = to.row[R - 1] + c * to.stride + p * kPanel<V>;
       if constexpr (kShape == kTwo) {
-        V::store_rows(P::column(words, c, low, high), row0, row1, n);
+        V::store_rows(P::column(outputs, c, args), row0, row1, n);
       } else if constexpr (kShape == kOneAndHalf) {
-        V::store_three_quarter_rows(P::column(words, c, low, high), row0, row1, n);
+        V::store_three_quarter_rows(P::column(outputs, c, args), row0, row1, n);
       } else {
-        const auto rows = V::pack16(words[0][c][0], words[R - 1][c][0]);
-        V::store_half_rows(V::clamp8(V::pack8(rows, rows), low, high), row0, row1, n);
+        const auto rows = V::pack16(outputs[0][c][0], outputs[R - 1][c][0]);
+        V::store_half_rows(P::clamp(V::pack8(rows, rows), args), row0, row1, n);
       }
-    }
+    });
   }
 };
 

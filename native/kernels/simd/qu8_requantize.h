@@ -1,6 +1,7 @@
 // Requantisation of a panel of channels: y = clamp(zero_point + mbqm(acc, multiplier, shift)), exact for every
-// accumulator. Two forms: `exact` repeats the fixed-point arithmetic; the fast one is one fused multiply-add in float,
+// accumulator. Two forms: `full` repeats the fixed-point arithmetic; the fast one is one fused multiply-add in float,
 // used only where pack time proved it equal at every step of the output over the accumulators the channel can reach.
+// The few accumulators next to a step where float falls on the wrong side are moved away from it first (patches).
 // Include inside a target region; V is the vector type of simd/x86_qu8_*.h.
 #pragma once
 
@@ -15,20 +16,20 @@ namespace mobilenetv2::qu8 {
 
 // How a vector of channels is requantised.
 enum class Form : int32_t {
-  fast,     // float
-  shifted,  // fixed point for right shifts whose sums stay inside 32 bits: nearly every channel
-  full,     // fixed point for everything else
+  fast,  // float, after the patches
+  full,  // fixed point
 };
 
 // Heads every packed panel: then the vectors below, then the weights.
 struct PanelHeader {
-  Form form[2];          // per vector
-  int32_t extra_steps;   // multiply-accumulate steps that hold what of the weights s8 could not
-  int32_t extra_first;   // index of the first of them
-  int32_t can_shift[2];  // per vector: the shifted form would be right, too
+  Form form[2];         // per vector
+  int32_t patches[2];   // per vector, of the fast form
+  int32_t extra_steps;  // multiply-accumulate steps that hold what of the weights s8 could not
+  int32_t extra_first;  // index of the first of them
   int32_t reserved[10];
 
   bool is_fast() const { return form[0] == Form::fast && form[1] == Form::fast; }
+  bool is_patched() const { return patches[0] + patches[1] != 0; }
 };
 
 template <class V>
@@ -37,15 +38,28 @@ struct Requantize {
   using Float = typename V::Float;
   static constexpr int kVectorBytes = sizeof(Int);
 
-  // The per channel constants of a panel, two vectors each, in the order of the accumulators' words.
-  enum Row { kBias, kScale, kOffset, kMultiplier, kLeft, kRight, kRoundEven, kRoundOdd, kRows };
+  // Most patches of a channel. In published models one channel in a hundred needs one, one in a thousand more than two.
+  static constexpr int kMaxPatches = 4;
+  // The per channel constants of a panel, two vectors each, in the order of the accumulators' words. The fast and the
+  // full form share room.
+  enum Row {
+    kBias,
+    kScale,
+    kOffset,
+    kPatchAt,
+    kPatchBy = kPatchAt + kMaxPatches,
+    kRows = kPatchBy + kMaxPatches,
+    kMultiplier = kScale,
+    kLeft,
+    kRight,
+  };
   static constexpr size_t kHeaderBytes = sizeof(PanelHeader) + kRows * 2 * kVectorBytes;
 
-  static const uint8_t* vector(const uint8_t* panel, Row row, int v) {
+  static const uint8_t* vector(const uint8_t* panel, int row, int v) {
     return panel + sizeof(PanelHeader) + (2 * row + v) * kVectorBytes;
   }
-  static Int constant(const uint8_t* panel, Row row, int v) { return V::load(vector(panel, row, v)); }
-  static Float float_constant(const uint8_t* panel, Row row, int v) { return V::load_float(vector(panel, row, v)); }
+  static Int constant(const uint8_t* panel, int row, int v) { return V::load(vector(panel, row, v)); }
+  static Float float_constant(const uint8_t* panel, int row, int v) { return V::load_float(vector(panel, row, v)); }
 
   // mbqm, full. `left` and `right` are max(shift, 0) and max(-shift, 0) <= 31.
   static Int full(Int x, Int multiplier, Int left, Int right) {
@@ -61,21 +75,15 @@ struct Requantize {
     return V::sub(V::shift_right(product, right), V::greater(remainder, threshold));
   }
 
-  // mbqm for shift <= 0 where the rounded product fits 32 bits: both roundings' halves are added at once (2^30, and
-  // 2^(30 + right)), and halves below zero go down by one unit of the product. Channels of V::kWords.
-  struct Shifted {
-    Int multiplier, odd_multiplier, round_even, round_odd, right;
-
-    static Shifted load(const uint8_t* panel, int v) {
-      const Int multiplier = constant(panel, kMultiplier, v);
-      return {multiplier, V::odd_words(multiplier), constant(panel, kRoundEven, v), constant(panel, kRoundOdd, v),
-              constant(panel, kRight, v)};
+  // kCount accumulators of one vector to where the fast form is right for them.
+  template <int kCount>
+  [[gnu::always_inline]] static void patch(const uint8_t* panel, int v, int32_t patches, Int* acc) {
+    for (int32_t i = 0; i < patches; ++i) {
+      const Int at = constant(panel, kPatchAt + i, v), by = constant(panel, kPatchBy + i, v);
+#pragma GCC unroll 2
+      for (int n = 0; n < kCount; ++n) acc[n] = V::add_where_equal(acc[n], at, by);
     }
-    Int operator()(Int x) const {
-      const Int sum = V::high_multiply(x, multiplier, odd_multiplier, round_even, round_odd);
-      return V::shift_right(V::add(sum, V::sign_mask(x)), right);
-    }
-  };
+  }
 
   // Outputs that stay on the positive side (ReLU6: min_q >= zero point). The offset holds the zero point.
   static Int fast_positive(Int acc, Float scale, Float offset) {
@@ -85,6 +93,18 @@ struct Requantize {
   static Int fast_signed(Int acc, Float scale, Float offset) {
     return V::to_int(V::fma(V::to_float(acc), scale, V::with_sign(offset, acc)));
   }
+
+  // An accumulator of vector v by whatever form the panel has for it, with the zero point.
+  static Int any(const uint8_t* panel, int v, int32_t zero_point, bool positive, Int acc) {
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+    if (header->form[v] == Form::full) {
+      const Int multiplier = constant(panel, kMultiplier, v);
+      return V::add(full(acc, multiplier, constant(panel, kLeft, v), constant(panel, kRight, v)), V::set(zero_point));
+    }
+    patch<1>(panel, v, header->patches[v], &acc);
+    const Float scale = float_constant(panel, kScale, v), offset = float_constant(panel, kOffset, v);
+    return positive ? fast_positive(acc, scale, offset) : V::add(fast_signed(acc, scale, offset), V::set(zero_point));
+  }
 };
 
 inline bool is_positive(const Conv& conv) { return conv.min_q >= conv.output_zero_point; }
@@ -92,30 +112,28 @@ inline bool is_positive(const Conv& conv) { return conv.min_q >= conv.output_zer
 // One vector of channels while packing; words without a channel have multiplier 0, and those a harmless shift.
 template <class V>
 struct ChannelVector {
-  ChannelVector() { std::fill(right, right + V::kWords, 1); }
-
   alignas(64) int32_t multiplier[V::kWords] = {};
   alignas(64) int32_t left[V::kWords] = {};
-  alignas(64) int32_t right[V::kWords];
+  alignas(64) int32_t right[V::kWords] = {};
   alignas(64) int32_t low[V::kWords] = {};  // least and largest accumulator
   alignas(64) int32_t high[V::kWords] = {};
-
-  // Whether Form::shifted is right for all of them.
-  bool can_shift() const {
-    for (int i = 0; i < V::kWords; ++i) {
-      const int64_t most = std::max(std::abs(int64_t{low[i]}), std::abs(int64_t{high[i]}));
-      if (left[i] != 0 || (most * multiplier[i] >> 31) + (int64_t{1} << right[i] >> 1) + 2 > kInt32Max) return false;
-      if (right[i] == 0) return false;  // without a second rounding, halves below zero go up like the others
-    }
-    return true;
-  }
-
-  int64_t rounding(int i) const { return (int64_t{1} << 30) + (int64_t{1} << (30 + right[i])); }
 };
 
-// Looks for the scale and offset of the fast form for one vector of channels and proves them. The outputs and the fast
-// form are both monotone in the accumulator, so equality at the range's ends and on both sides of every threshold (the
-// least accumulator whose output is k, for each k) is equality everywhere.
+// The constants of the fast form of a vector of channels. A patch moves the accumulator `at` by one.
+template <class V>
+struct FastForm {
+  static constexpr int kMaxPatches = Requantize<V>::kMaxPatches;
+  alignas(64) float scale[V::kWords];
+  alignas(64) float offset[V::kWords];
+  alignas(64) int32_t patch_at[kMaxPatches][V::kWords] = {};
+  alignas(64) int32_t patch_by[kMaxPatches][V::kWords] = {};
+  int32_t patches = 0;  // of the channel with most
+};
+
+// Looks for the fast form of one vector of channels and proves it. The outputs and the fast form are both monotone in
+// the accumulator, so equality at the range's ends and on both sides of every threshold (the least accumulator whose
+// output is k, for each k) is equality everywhere. Where float errs at a threshold t or at t - 1 but not at the next
+// accumulator away from it, that one is exceptional and takes the next one's place.
 template <class V>
 class RequantizeProof {
   using Int = typename V::Int;
@@ -130,30 +148,31 @@ class RequantizeProof {
         max_(conv.max_q - zero_),
         positive_(is_positive(conv)) {}
 
-  // Writes kWords floats each. False: some channel has no fast form.
-  bool find(float* scale, float* offset) {
+  // False: some channel has no fast form.
+  bool find(FastForm<V>* form) {
     start();
     list_thresholds();
+    std::fill(fewest_, fewest_ + V::kWords, kNever);
     constexpr int kCandidates[] = {0, 1, -1, 2, -2, 3, -3, 4, -4};
     for (int ulps : kCandidates) {
       propose(ulps);
       verify();
-      bool all = true;
       for (int i = 0; i < V::kWords; ++i) {
-        if (done_[i] == 0 && good_[i] != 0) {
-          done_[i] = -1;
-          scale[i] = scale_[i];
-          offset[i] = offset_[i];
-        }
-        all = all && done_[i] != 0;
+        if (exceptions_[i] >= fewest_[i]) continue;
+        fewest_[i] = exceptions_[i];
+        form->scale[i] = scale_[i];
+        form->offset[i] = offset_[i];
       }
-      if (all) return true;
+      form->patches = *std::max_element(fewest_, fewest_ + V::kWords);
+      if (form->patches == 0) return true;
     }
-    return false;
+    return form->patches <= R::kMaxPatches && list_patches(form);
   }
 
  private:
   static constexpr int32_t kMaxRight = 20, kMaxLeft = 8;  // thresholds stay far inside 32 bits
+  static constexpr int32_t kNever = kInt32Max;
+  static constexpr int32_t kLeastStep = 4;  // between thresholds, for patches to stay clear of one another
 
   bool in_reach(int i) const {
     return channels_.multiplier[i] >= (1 << 30) && channels_.right[i] <= kMaxRight && channels_.left[i] <= kMaxLeft;
@@ -171,7 +190,6 @@ class RequantizeProof {
       low_output_[i] = output(i, channels_.low[i]);
       high_output_[i] = output(i, channels_.high[i]);
       constant_[i] = low_output_[i] == high_output_[i];
-      done_[i] = 0;
       const bool usable = in_reach(i);
       const int32_t m = usable ? channels_.multiplier[i] : (1 << 30);
       const int32_t shift = usable ? channels_.right[i] - channels_.left[i] : 0;
@@ -233,7 +251,7 @@ class RequantizeProof {
     return V::sub(V::greater(t, low), V::bit_and(V::greater(t, low), V::greater(t, high)));
   }
 
-  // scale = the real multiplier + ulps; offset = the middle of what the thresholds allow.
+  // scale = the real multiplier + ulps; offset = the middle of what the thresholds, or all but one of them, allow.
   void propose(int ulps) {
     for (int i = 0; i < V::kWords; ++i) {
       const float nearest = static_cast<float>(real_[i]);
@@ -242,22 +260,36 @@ class RequantizeProof {
       real_float_[i] = nearest;
     }
     const Float error = V::load_float(error_), real = V::load_float(real_float_);
-    Float least = V::sub(V::set_float(0), real), most = real;
+    // The two highest lower bounds and the two lowest upper bounds: where the extreme ones exclude each other, giving
+    // up one makes one exception.
+    const Float none_least = V::sub(V::set_float(0), real), none_most = real;
+    Float least = none_least, second_least = none_least, most = none_most, second_most = none_most;
     for (int n = 0; n < count_; ++n) {
       const Int t = V::load(threshold_[n]);
       // How far the product lies beyond the threshold at t; at t - 1 it is `real` less.
       const Float beyond = V::fma(V::to_float(t), error, V::load_float(slack_[n]));
       const bool up = output_[n] > 0;
-      const Float bound_least = up ? V::sub(V::set_float(0), beyond) : V::sub(beyond, real);
-      const Float bound_most = up ? V::sub(real, beyond) : beyond;
       const Int in = reachable(t);
-      least = V::as_float(V::select(in, V::as_int(V::max(least, bound_least)), V::as_int(least)));
-      most = V::as_float(V::select(in, V::as_int(V::min(most, bound_most)), V::as_int(most)));
+      const auto bound = [&](Float x, Float none) { return V::as_float(V::select(in, V::as_int(x), V::as_int(none))); };
+      const Float lower = bound(up ? V::sub(V::set_float(0), beyond) : V::sub(beyond, real), none_least);
+      const Float upper = bound(up ? V::sub(real, beyond) : beyond, none_most);
+      second_least = V::max(second_least, V::min(least, lower));
+      least = V::max(least, lower);
+      second_most = V::min(second_most, V::max(most, upper));
+      most = V::min(most, upper);
     }
-    alignas(64) float middle[V::kWords];
-    V::store_float(middle, V::mul(V::add(least, most), V::set_float(0.5f)));
+    alignas(64) float bounds[4][V::kWords];
+    V::store_float(bounds[0], least);
+    V::store_float(bounds[1], second_least);
+    V::store_float(bounds[2], most);
+    V::store_float(bounds[3], second_most);
     for (int i = 0; i < V::kWords; ++i) {
-      offset_[i] = first_rounding_[i] + middle[i];
+      float low = bounds[0][i], high = bounds[2][i];
+      if (low > high) {
+        const float room_above = bounds[3][i] - low, room_below = high - bounds[1][i];
+        (room_above > room_below ? high : low) = room_above > room_below ? bounds[3][i] : bounds[1][i];
+      }
+      offset_[i] = first_rounding_[i] + (low + high) * 0.5f;
       if (constant_[i]) {
         scale_[i] = 0;
         offset_[i] = static_cast<float>(positive_ ? low_output_[i] : std::abs(low_output_[i]));
@@ -279,22 +311,51 @@ class RequantizeProof {
 
   Int clamped(Int y) const { return V::min(V::max(y, V::set(min_)), V::set(max_)); }
 
+  // +1 where the fast form falls short at threshold t of output k, -1 where it goes too far at t - 1.
+  Int exception(Int t, Int k) const {
+    const Int at = V::greater(k, fast(t)), before = V::greater(fast(V::sub(t, V::set(1))), V::sub(k, V::set(1)));
+    return V::bit_and(V::sub(before, at), reachable(t));
+  }
+
+  // Counts each channel's exceptions.
   void verify() {
     Int good = V::equal(clamped(fast(V::load(channels_.low))), V::load(low_output_));
     good = V::bit_and(good, V::equal(clamped(fast(V::load(channels_.high))), V::load(high_output_)));
-    Int wrong = V::set(0);
+    Int count = V::set(0);
     for (int n = 0; n < count_; ++n) {
-      const Int t = V::load(threshold_[n]), k = V::set(output_[n]);
-      const Int at = V::greater(k, fast(t)), before = V::greater(fast(V::sub(t, V::set(1))), V::sub(k, V::set(1)));
-      wrong = V::select(reachable(t), V::select(at, at, V::select(before, before, wrong)), wrong);
+      const Int by = exception(V::load(threshold_[n]), V::set(output_[n]));
+      count = V::add(count, V::bit_and(by, V::set(1)));
     }
-    V::store(good_, good);
-    alignas(64) int32_t bad[V::kWords];
-    V::store(bad, wrong);
+    alignas(64) int32_t ends[V::kWords];
+    V::store(ends, good);
+    V::store(exceptions_, count);
     for (int i = 0; i < V::kWords; ++i) {
       // A constant needs only its ends; other channels out of reach have no listed thresholds to rely on.
-      if (!constant_[i] && (bad[i] != 0 || !in_reach(i))) good_[i] = 0;
+      if (constant_[i]) exceptions_[i] = 0;
+      if (ends[i] == 0 || (!constant_[i] && !in_reach(i))) exceptions_[i] = kNever;
+      if (exceptions_[i] != 0 && step_[i] < kLeastStep) exceptions_[i] = kNever;
     }
+  }
+
+  // Exceptions become patches. False: the next accumulator would be wrong, too.
+  bool list_patches(FastForm<V>* form) {
+    std::copy(form->scale, form->scale + V::kWords, scale_);
+    std::copy(form->offset, form->offset + V::kWords, offset_);
+    int32_t listed[V::kWords] = {};
+    for (int n = 0; n < count_; ++n) {
+      const Int t = V::load(threshold_[n]), k = V::set(output_[n]);
+      alignas(64) int32_t by[V::kWords], above[V::kWords], below[V::kWords];
+      V::store(by, exception(t, k));
+      V::store(above, V::greater(k, fast(V::add(t, V::set(1)))));
+      V::store(below, V::greater(fast(V::sub(t, V::set(2))), V::sub(k, V::set(1))));
+      for (int i = 0; i < V::kWords; ++i) {
+        if (constant_[i] || by[i] == 0) continue;
+        if (by[i] > 0 ? above[i] != 0 : below[i] != 0) return false;
+        form->patch_at[listed[i]][i] = threshold_[n][i] - (by[i] < 0 ? 1 : 0);
+        form->patch_by[listed[i]++][i] = by[i];
+      }
+    }
+    return true;
   }
 
   const ChannelVector<V>& channels_;
@@ -307,7 +368,8 @@ class RequantizeProof {
   alignas(64) int32_t up_[V::kWords], up_slack_[V::kWords], down_[V::kWords], down_slack_[V::kWords];
   alignas(64) float unit_[V::kWords], error_[V::kWords], real_float_[V::kWords], first_rounding_[V::kWords];
   alignas(64) float scale_[V::kWords], offset_[V::kWords];
-  alignas(64) int32_t good_[V::kWords], done_[V::kWords];
+  alignas(64) int32_t exceptions_[V::kWords];
+  int32_t fewest_[V::kWords];
   alignas(64) int32_t threshold_[256][V::kWords];
   alignas(64) float slack_[256][V::kWords];
   int32_t output_[256];

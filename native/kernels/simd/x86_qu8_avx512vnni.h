@@ -14,10 +14,11 @@ struct Qu8 {
   using Int = __m512i;
   using Float = __m512;
   static constexpr int kLanes = 4, kWords = 16;
-  static constexpr int kGroup = 4;             // channels (bytes) one multiply-accumulate sums into a word
-  static constexpr int kTileCols = 7;          // 2 x 7 pixels x 2 vectors = 28 accumulators
-  static constexpr int kColBytes = 64;         // one column of an A tile: two rows of a panel's channels
-  static constexpr bool kHasHalf = true;       // 256 bits cost half of 512
+  static constexpr int kGroup = 4;        // channels (bytes) one multiply-accumulate sums into a word
+  static constexpr int kTileCols = 7;     // 2 x 7 pixels x 2 vectors = 28 accumulators
+  static constexpr int kColBytes = 64;    // one column of an A tile: two rows of a panel's channels
+  static constexpr bool kHasHalf = true;  // 256 bits cost half of 512
+  static constexpr bool kHasPatchPairs = true;
   static constexpr bool kWideWeights = false;  // weights are s8
 
   static Int load(const void* p) { return _mm512_load_si512(p); }
@@ -58,7 +59,10 @@ struct Qu8 {
   static Int equal(Int a, Int b) { return _mm512_movm_epi32(_mm512_cmpeq_epi32_mask(a, b)); }
   // mask ? a : b, for masks of -1 and 0.
   static Int select(Int mask, Int a, Int b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xca); }
-  static bool any(Int x) { return _mm512_test_epi32_mask(x, x) != 0; }
+  // a + b where a equals `where`.
+  static Int add_where_equal(Int a, Int where, Int b) {
+    return _mm512_mask_add_epi32(a, _mm512_cmpeq_epi32_mask(a, where), a, b);
+  }
 
   static Float to_float(Int x) { return _mm512_cvtepi32_ps(x); }
   static Float as_float(Int x) { return _mm512_castsi512_ps(x); }
@@ -116,6 +120,21 @@ struct Qu8 {
   // Four or eight channels of one row of one lane; `a` points at them.
   static void store_chunk(uint8_t* a, uint64_t bytes) { std::memcpy(a, &bytes, sizeof(bytes)); }
 
+  // Two patches of the stem at stride 2, from three rows of RGB: lanes of the first eight bytes of each row, and one of
+  // the three ninth bytes. Reads 16 bytes of each row.
+  static void store_patch_pair(uint8_t* a, const uint8_t* row0, const uint8_t* row1, const uint8_t* row2) {
+    const auto lane = [](const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); };
+    Int x = _mm512_inserti32x4(_mm512_castsi128_si512(lane(row0)), lane(row1), 1);
+    x = _mm512_inserti32x4(x, lane(row2), 2);
+    // The words of bytes 8 and 14 into the last lane, then bytes into their places.
+    const Int words = _mm512_set_epi16(23, 23, 15, 7, 20, 20, 12, 4, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11,
+                                       10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m128i eights = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 8, 9, 10, 11, 12, 13);
+    const __m128i ninths = _mm_setr_epi8(0, 2, 4, -1, -1, -1, -1, -1, 8, 10, 12, -1, -1, -1, -1, -1);
+    const Int bytes = _mm512_inserti32x4(_mm512_broadcast_i32x4(eights), ninths, 3);
+    store(a, _mm512_shuffle_epi8(_mm512_permutexvar_epi16(words, x), bytes));
+  }
+
   // The first n bytes of two rows as a column, 1 <= n <= 32, the rest zero.
   static Int load_rows(const uint8_t* row0, const uint8_t* row1, int n) {
     const __mmask32 first = n >= 32 ? 0xffffffffu : (1u << n) - 1;
@@ -134,6 +153,11 @@ struct Qu8 {
   // The first n channels of both rows of a column, 1 <= n <= 32; row 0 is written last.
   static void store_rows(Int x, uint8_t* row0, uint8_t* row1, int n) {
     const Int rows = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), x);
+    if (n >= 32) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(row1), _mm512_extracti64x4_epi64(rows, 1));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(row0), _mm512_castsi512_si256(rows));
+      return;
+    }
     const __mmask32 first = n >= 32 ? 0xffffffffu : (1u << n) - 1;
     _mm256_mask_storeu_epi8(row1, first, _mm512_extracti64x4_epi64(rows, 1));
     _mm256_mask_storeu_epi8(row0, first, _mm512_castsi512_si256(rows));

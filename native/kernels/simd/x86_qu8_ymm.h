@@ -17,6 +17,7 @@ struct Qu8Ymm {
   static constexpr int kLanes = 2, kWords = 8;
   static constexpr int kTileCols = 3;  // 2 x 3 pixels x 2 vectors = 12 of 16 registers
   static constexpr bool kHasHalf = false;
+  static constexpr bool kHasPatchPairs = false;
 
   static Int load(const void* p) { return _mm256_load_si256(static_cast<const __m256i*>(p)); }
   static void store(void* p, Int x) { _mm256_store_si256(static_cast<__m256i*>(p), x); }
@@ -45,6 +46,7 @@ struct Qu8Ymm {
   static Int greater(Int a, Int b) { return _mm256_cmpgt_epi32(a, b); }
   static Int equal(Int a, Int b) { return _mm256_cmpeq_epi32(a, b); }
   static Int select(Int mask, Int a, Int b) { return _mm256_blendv_epi8(b, a, mask); }
+  static Int add_where_equal(Int a, Int where, Int b) { return add(a, bit_and(equal(a, where), b)); }
 
   static Float to_float(Int x) { return _mm256_cvtepi32_ps(x); }
   static Float as_float(Int x) { return _mm256_castsi256_ps(x); }

@@ -26,12 +26,13 @@ class Stem {
   static size_t packed_bytes(const Op& op) { return Packing(op.conv, kPatch, Use::rows).bytes(); }
   static void pack(const Op& op, uint8_t* packed) { Packing(op.conv, kPatch, Use::rows).pack(packed); }
 
-  // Columns of a padded row, with what the loads of the last patch may touch.
+  // Columns of a padded row that patches read.
   static int32_t padded_columns(const Op& op, const StageShape& s) {
     return std::max(s.in_width + s.pad_left, (s.out_width - 1) * op.conv.stride + 3);
   }
+  // With what the loads of the last pair of patches may touch.
   static size_t padded_bytes(const Op& op, const StageShape& s) {
-    return align_up(size_t{3} * padded_columns(op, s) + kRowBytes);
+    return align_up(size_t{3} * (padded_columns(op, s) + op.conv.stride) + kRowBytes);
   }
 
   static StageFacts facts(const Op& op, const StageShape& s) {
@@ -47,24 +48,22 @@ class Stem {
     for (int ky = 0; ky < 3; ++ky) {
       rows[ky] = args.scratch + align_up(ATile<V>::bytes(kPatch)) + ky * padded_bytes(op, s);
     }
-    const Split tiles(s.out_width, 2 * V::kTileCols);
+    // A tile's two rows are neighbouring pixels; a last odd one has a tile of its own.
+    const Split tiles(s.out_width / 2, V::kTileCols);
     for (int32_t y = row_begin; y < row_end; ++y) {
       for (int ky = 0; ky < 3; ++ky) pad_row(args, y * stride - s.pad_top + ky, rows[ky]);
       uint8_t* out = args.output.row(y);
-      for (int32_t t = 0; t < tiles.parts; ++t) {
-        // The tile's two rows are two halves of equal length, which may overlap by a column.
-        const int32_t count = tiles.count(t), columns = (count + 1) / 2, halves = count > 1 ? 2 : 1;
-        RowTarget<V> to{{}, channels};
-        for (int32_t r = 0; r < halves; ++r) {
-          const int32_t x = tiles.begin(t) + r * (count - columns);
-          to.row[r] = out + static_cast<size_t>(x) * channels;
-          fill_patches(rows, x, stride, columns, args.scratch + r * ATile<V>::kRowBytes);
-        }
-        const auto tile = row_tile<V>(halves, columns);
+      const auto make = [&](int32_t x, int pixels, int32_t columns) {
+        fill_patches(rows, x, stride, columns, args.scratch);
+        uint8_t* to = out + static_cast<size_t>(x) * channels;
+        const RowTarget<V> target{{to, to + channels}, channels, 2 * channels};
+        const auto tile = row_tile<V>(pixels, columns);
         for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
-          tile(args.scratch, args.packed + p * Packing::full_panel_bytes(kPatch), product, to, p);
+          tile(args.scratch, args.packed + p * Packing::full_panel_bytes(kPatch), product, target, p);
         }
-      }
+      };
+      for (int32_t t = 0; t < tiles.parts; ++t) make(2 * tiles.begin(t), 2, tiles.count(t));
+      if (s.out_width % 2 != 0) make(s.out_width - 1, 1, 1);
     }
   }
 
@@ -85,17 +84,30 @@ class Stem {
     std::memset(to + before + inside, conv.input_zero_point, all - before - inside);
   }
 
+  // Pairs of patches from output column x on, as columns of an A tile.
   static void fill_patches(uint8_t* const rows[3], int32_t x, int32_t stride, int32_t columns, uint8_t* a) {
     size_t at = size_t{3} * x * stride;
-    for (int32_t c = 0; c < columns; ++c, a += V::kColBytes, at += size_t{3} * stride) {
-      for (int ky = 0; ky < 3; ++ky) {
-        uint64_t eight;
-        std::memcpy(&eight, rows[ky] + at, sizeof(eight));
-        V::store_chunk(a + ATile<V>::chunk_offset(ky), eight);
+    const size_t next = size_t{3} * stride;
+    for (int32_t c = 0; c < columns; ++c, a += V::kColBytes, at += 2 * next) {
+      if constexpr (V::kHasPatchPairs) {
+        if (stride == 2) {
+          V::store_patch_pair(a, rows[0] + at, rows[1] + at, rows[2] + at);
+          continue;
+        }
       }
-      const uint64_t ninths = rows[0][at + 8] | rows[1][at + 8] << 8 | rows[2][at + 8] << 16;
-      V::store_chunk(a + ATile<V>::chunk_offset(3), ninths);
+      fill_patch(rows, at, a);
+      fill_patch(rows, at + next, a + ATile<V>::kRowBytes);
     }
+  }
+
+  static void fill_patch(uint8_t* const rows[3], size_t at, uint8_t* a) {
+    for (int ky = 0; ky < 3; ++ky) {
+      uint64_t eight;
+      std::memcpy(&eight, rows[ky] + at, sizeof(eight));
+      V::store_chunk(a + ATile<V>::chunk_offset(ky), eight);
+    }
+    const uint64_t ninths = rows[0][at + 8] | rows[1][at + 8] << 8 | rows[2][at + 8] << 16;
+    V::store_chunk(a + ATile<V>::chunk_offset(3), ninths);
   }
 };
 
