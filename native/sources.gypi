@@ -46,6 +46,7 @@
   "native/kernels/peak/avxvnni.cc",
   "native/kernels/peak/avx512.cc",
   "native/kernels/peak/avx512vnni.cc",
+  "native/kernels/peak/neon.cc",
   "native/engine/check_program.cc",
   "native/engine/runner.cc",
   "native/engine/thread_pool.cc",
@@ -64,5 +65,6 @@
   "native/kernels/preprocess/reference.cc",
   "native/kernels/preprocess/registry.cc",
   "native/kernels/preprocess/avx2.cc",
-  "native/kernels/preprocess/avx512vnni.cc"
+  "native/kernels/preprocess/avx512vnni.cc",
+  "native/kernels/preprocess/neon.cc"
 ]}}

@@ -2,12 +2,17 @@
 
 namespace mobilenetv2 {
 
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__x86_64__) || defined(_M_X64) || defined(MOBILENETV2_NEON)
 
 namespace {
 
 constexpr const PeakLoop* kLoops[] = {
+#if defined(MOBILENETV2_NEON)
+    &peak_f32__neon,
+    &peak_qu8__neon,
+#else
     &peak_f32__avx512, &peak_f32__avx2, &peak_qu8__avx512vnni, &peak_qu8__avxvnni, &peak_qu8__avx512, &peak_qu8__avx2,
+#endif
 };
 
 }  // namespace

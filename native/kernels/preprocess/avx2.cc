@@ -13,6 +13,7 @@
 #include "kernels/preprocess/avx2_pillow.h"
 #include "kernels/preprocess/avx2_two_taps.h"
 #include "kernels/preprocess/pillow_driver.h"
+#include "kernels/preprocess/two_taps_driver.h"
 
 namespace mobilenetv2::avx2 {
 namespace {

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "cpu/isa.h"
+#include "cpu/neon.h"
 
 namespace mobilenetv2 {
 
@@ -67,6 +68,9 @@ struct PreprocessKernel {
 extern const PreprocessKernel preprocess__scalar;  // the reference: what every other one must equal
 #if defined(__x86_64__) || defined(_M_X64)
 extern const PreprocessKernel preprocess__avx512vnni, preprocess__avx2;
+#endif
+#if defined(MOBILENETV2_NEON)
+extern const PreprocessKernel preprocess__neon;
 #endif
 
 struct PreprocessKernelList {

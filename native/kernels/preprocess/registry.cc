@@ -11,6 +11,9 @@ constexpr const PreprocessKernel* kKernels[] = {
     &preprocess__avx512vnni,
     &preprocess__avx2,
 #endif
+#if defined(MOBILENETV2_NEON)
+    &preprocess__neon,
+#endif
     &preprocess__scalar,
 };
 
