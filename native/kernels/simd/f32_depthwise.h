@@ -125,6 +125,7 @@ struct F32Depthwise {
         Reg current = in.next_or_padding().add(w, bias);
         const int32_t inside = in.inside(2, width);
         int32_t x = 0;
+#pragma GCC unroll 2
         for (; x < inside; ++x, out += kLanes) {
           current = in.next().add(w + 1, current);
           finish_two(in.next(), &current, out);

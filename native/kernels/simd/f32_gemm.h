@@ -191,7 +191,7 @@ struct F32Gemm {
     }
     int32_t done_at = 0;  // the zeros go to the first tile's place, before its results
     const float* ahead = t.prefetch;
-    const size_t prefetch_step = t.prefetch_step;
+    const size_t prefetch_step = t.prefetch_step, group_stride = t.group_stride;
     for (int32_t at = 0; at < tiles * kRows; at += kRows) {
       Reg sum[kRows][kUnits];
       start<Unit, kUnits, kRows>(t, sum);
@@ -206,14 +206,19 @@ struct F32Gemm {
           store<Unit, kUnits, kResidual>(t, clamp, done_at + r, done[r]);
         }
       }
-      for (int32_t left = t.depth; left > 0; left -= t.group, group += t.group_stride, a = group) {
+      int32_t left = t.depth;
+      if constexpr (S::kLaneFma) {
+        if (t.group == kLanes) {
+          for (; left >= kLanes; left -= kLanes, group += group_stride)
+            F32Lanes<Unit, kUnits, kRows>::template add<kPixel>(group, w, ahead, prefetch_step, sum);
+          a = group;
+        }
+      }
+      for (; left > 0; left -= t.group, group += group_stride, a = group) {
         const float* end = group + std::min(left, t.group);
         if constexpr (S::kLaneFma) {
-          for (; end - a >= kLanes; a += kLanes, w += kLanes * kWidth, ahead += kLanes * prefetch_step) {
-            Unit::prefetch(ahead);
-            Unit::prefetch(ahead + 2 * prefetch_step);
-            F32Lanes<Unit, kUnits, kRows>::template add<kPixel>(a, w, sum);
-          }
+          for (; end - a >= kLanes; a += kLanes)
+            F32Lanes<Unit, kUnits, kRows>::template add<kPixel>(a, w, ahead, prefetch_step, sum);
         }
         for (; a != end; ++a, w += kWidth, ahead += prefetch_step) step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
       }

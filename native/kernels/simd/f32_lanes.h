@@ -2,6 +2,8 @@
 // vectors have fma_lane, which is c + a[lane] * b in one instruction, so that no value is broadcast.
 #pragma once
 
+#include <cstddef>
+
 namespace mobilenetv2 {
 
 // kLanes steps at once: a pixel's values, which lie together, are one vector.
@@ -11,12 +13,17 @@ struct F32Lanes {
   static constexpr int kLanes = Unit::kLanes;
   static constexpr int kSteps = Unit::kStepsLoaded;  // whose weights are in registers together
 
-  // sum[r][u] += a[r][0] * w[0][u] + a[r][1] * w[1][u] + ..., in this order.
+  // sum[r][u] += a[r][0] * w[0][u] + a[r][1] * w[1][u] + ..., in this order. Moves w and ahead past these steps.
   template <int kPixel>
-  [[gnu::always_inline]] static void add(const float* a, const float* w, Reg (&sum)[kRows][kUnits]) {
+  [[gnu::always_inline]] static void add(const float* a, const float*& w, const float*& ahead, size_t prefetch_step,
+                                         Reg (&sum)[kRows][kUnits]) {
+    Unit::prefetch(ahead);
+    Unit::prefetch(ahead + kLanes / 2 * prefetch_step);
+    ahead += kLanes * prefetch_step;
     Reg x[kRows];
     load<kPixel>(a, x);
     steps<0>(w, x, sum);
+    w += kLanes * kUnits * kLanes;
   }
 
  private:
