@@ -7,3 +7,8 @@
     (defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7 && defined(__ARM_FP)))
 #define MOBILENETV2_NEON 1
 #endif
+
+// MOBILENETV2_NEON_DOT: so are those with dot products and matrix products of bytes. 32-bit ARM is not asked for them.
+#if defined(MOBILENETV2_NEON) && defined(__aarch64__)
+#define MOBILENETV2_NEON_DOT 1
+#endif

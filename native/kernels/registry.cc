@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "kernels/arm_f32.h"
+#include "kernels/arm_qu8.h"
 #include "kernels/reference_kernels.h"
 #include "kernels/x86_f32.h"
 #include "kernels/x86_qu8.h"
@@ -41,7 +42,22 @@ constexpr const Kernel* kKernels[] = {
     &softmax_f32__avx512,
     &softmax_f32__avx2,
 #endif
+#if defined(MOBILENETV2_NEON_DOT)
+    &stem_qu8__i8mm,
+    &stem_qu8__neondot,
+    &inverted_residual_qu8__i8mm,
+    &inverted_residual_qu8__neondot,
+    &pointwise_qu8__i8mm,
+    &pointwise_qu8__neondot,
+    &dense_qu8__i8mm,
+    &dense_qu8__neondot,
+#endif
 #if defined(MOBILENETV2_NEON)
+    &stem_qu8__neon,
+    &inverted_residual_qu8__neon,
+    &pointwise_qu8__neon,
+    &global_average_pool_qu8__neon,
+    &dense_qu8__neon,
     &stem_f32__neon,
     &inverted_residual_f32__neon,
     &pointwise_f32__neon,

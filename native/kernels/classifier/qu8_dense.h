@@ -49,7 +49,7 @@ class DenseRow {
       const int32_t n = std::min(conv.out_channels - p * kPanel<V>, kPanel<V>);
       switch (panel_shape<V>(conv.out_channels, p, true)) {
         case kOne:
-          run_panel<kOne>(*args.op, a, panel, product, n, out);
+          if constexpr (!V::kWholePanels) run_panel<kOne>(*args.op, a, panel, product, n, out);
           break;
         case kTwo:
           run_panel<kTwo>(*args.op, a, panel, product, n, out);

@@ -13,10 +13,11 @@ namespace mobilenetv2::qu8 {
 template <class V>
 auto depthwise_run(int stride, int rows, int vectors) {
   using Run = void (*)(const DepthwiseArgs&, const uint8_t*, uint8_t*);
-  static constexpr Run kRuns[2][2][2] = {{{Depthwise<V, 1, 1, 1>::run, Depthwise<V, 1, 1, 2>::run},
-                                          {Depthwise<V, 1, 2, 1>::run, Depthwise<V, 1, 2, 2>::run}},
-                                         {{Depthwise<V, 2, 1, 1>::run, Depthwise<V, 2, 1, 2>::run},
-                                          {Depthwise<V, 2, 2, 1>::run, Depthwise<V, 2, 2, 2>::run}}};
+  constexpr int kLeast = V::kWholePanels ? 2 : 1;
+  static constexpr Run kRuns[2][2][2] = {{{Depthwise<V, 1, 1, kLeast>::run, Depthwise<V, 1, 1, 2>::run},
+                                          {Depthwise<V, 1, 2, kLeast>::run, Depthwise<V, 1, 2, 2>::run}},
+                                         {{Depthwise<V, 2, 1, kLeast>::run, Depthwise<V, 2, 1, 2>::run},
+                                          {Depthwise<V, 2, 2, kLeast>::run, Depthwise<V, 2, 2, 2>::run}}};
   return kRuns[stride - 1][rows - 1][vectors - 1];
 }
 
@@ -164,7 +165,7 @@ class Block {
 
   // Padding columns of a pair, or the whole of it.
   void pad(uint8_t* pair, bool whole) const {
-    const auto zero = V::set8(op_.depthwise.input_zero_point);
+    const auto zero = V::set8(op_.depthwise.input_zero_point ^ V::kFlip);
     const int32_t inside_begin = whole ? plan_.columns : shape_.pad_left;
     const int32_t inside_end = whole ? plan_.columns : shape_.pad_left + shape_.in_width;
     for (int32_t p = 0; p < plan_.panels; ++p, pair += plan_.panel_bytes) {
@@ -223,8 +224,8 @@ class Block {
   void depthwise(int rows, const Split& tiles, int32_t begin, int32_t end, DepthwiseSource row0, DepthwiseSource row1) {
     const Conv& conv = op_.depthwise;
     DepthwiseArgs args{
-        {row0, row1},     tiles, begin, end, plan_.tile_bytes, conv.output_zero_point, conv.min_q, conv.max_q,
-        is_positive(conv)};
+        {row0, row1},        tiles, begin, end, plan_.tile_bytes, conv.output_zero_point, conv.min_q, conv.max_q,
+        is_positive<V>(conv)};
     const uint8_t* panel = args_.packed + header_.depthwise;
     const size_t stride = DepthwisePacking<V>::panel_bytes(reinterpret_cast<const PanelHeader*>(panel)->extra_first);
     for (int32_t p = 0; p < plan_.panels; ++p, panel += stride) {

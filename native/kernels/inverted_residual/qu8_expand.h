@@ -9,13 +9,12 @@ namespace mobilenetv2::qu8 {
 template <class V, int R, int C>
 struct ExpandProduct {
   // One panel of a tile into the row pairs at `pairs`; with R = 1 only into row `row` of each pair.
-  static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, Shape shape, uint8_t* pairs,
-                  int row) {
-    if (shape == kOne) {
-      store<kOne>(a, panel, args, pairs, row);
-    } else {
-      store<kTwo>(a, panel, args, pairs, row);
+  static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, [[maybe_unused]] Shape shape,
+                  uint8_t* pairs, int row) {
+    if constexpr (!V::kWholePanels) {
+      if (shape == kOne) return store<kOne>(a, panel, args, pairs, row);
     }
+    store<kTwo>(a, panel, args, pairs, row);
   }
 
   template <Shape kShape>
@@ -69,10 +68,12 @@ template <class V>
 void pair_panel(int32_t channels, int32_t p, const uint8_t* row0, const uint8_t* row1, int rows, int32_t width,
                 uint8_t* to, int row) {
   const int n = std::min(channels - p * kPanel<V>, kPanel<V>);
-  const bool half = panel_shape<V>(channels, p, false) == kOne;
   size_t at = p * kPanel<V>;
   for (int32_t x = 0; x < width; ++x, at += channels, to += kVectorBytes<V>) {
-    const auto bytes = half ? V::load_half_rows(row0 + at, row1 + at, n) : V::load_rows(row0 + at, row1 + at, n);
+    auto bytes = V::load_rows(row0 + at, row1 + at, n);
+    if constexpr (!V::kWholePanels) {
+      if (panel_shape<V>(channels, p, false) == kOne) bytes = V::load_half_rows(row0 + at, row1 + at, n);
+    }
     const auto pair = V::interleave(bytes);
     V::store(to, rows == 2 ? pair : V::merge_row(V::load(to), pair, row));
   }

@@ -8,6 +8,7 @@
 
 #include "core/op.h"
 #include "core/quantization.h"
+#include "kernels/simd/qu8_requantize.h"
 
 namespace mobilenetv2::qu8 {
 
@@ -20,9 +21,10 @@ struct ResidualPacked {
   int32_t a_part[256], b_part[256];
 };
 
+constexpr int32_t kResidualBits = 20;  // TFLite's headroom for 8-bit ADD
+
 inline int32_t residual_part(int32_t q, int32_t zero_point, int32_t multiplier, int32_t shift) {
-  constexpr int32_t kLeftShift = 20;  // TFLite's headroom for 8-bit ADD
-  return mbqm((q - zero_point) * (1 << kLeftShift), multiplier, shift);
+  return mbqm((q - zero_point) * (1 << kResidualBits), multiplier, shift);
 }
 
 inline uint8_t residual_exact(const Residual& r, int32_t a_part, int32_t b_part) {
@@ -33,9 +35,21 @@ inline uint8_t residual_exact(const Residual& r, int32_t a_part, int32_t b_part)
 
 // Before the output's zero point, as words.
 template <class V>
-typename V::Int residual_sum(const ResidualPacked& packed, typename V::Int a, typename V::Int b) {
-  const auto part = V::fma(V::to_float(b), V::set_float(packed.b_scale), V::set_float(packed.offset));
-  return V::to_int(V::fma(V::to_float(a), V::set_float(packed.a_scale), part));
+typename V::Int residual_sum(const Residual& r, const ResidualPacked& packed, typename V::Int a, typename V::Int b) {
+  if constexpr (V::kFixedPoint) {
+    using Q = Requantize<V>;
+    const auto part = [](typename V::Int q, int32_t zero_point, int32_t multiplier, int32_t shift) {
+      return Q::full(V::sub(q, V::set(zero_point)), V::set(multiplier), V::set(kResidualBits + std::max(shift, 0)),
+                     V::set(std::min(shift, 0)));
+    };
+    const auto sum = V::add_saturated(part(a, r.a_zero_point, r.a_multiplier, r.a_shift),
+                                      part(b, r.b_zero_point, r.b_multiplier, r.b_shift));
+    return Q::full(sum, V::set(r.output_multiplier), V::set(std::max(r.output_shift, 0)),
+                   V::set(std::min(r.output_shift, 0)));
+  } else {
+    const auto part = V::fma(V::to_float(b), V::set_float(packed.b_scale), V::set_float(packed.offset));
+    return V::to_int(V::fma(V::to_float(a), V::set_float(packed.a_scale), part));
+  }
 }
 
 // Four vectors of outputs as bytes; n < 4 * kWords: only the first n.
@@ -44,7 +58,7 @@ void residual_bytes(const Residual& r, const ResidualPacked& packed, const uint8
   typename V::Int sum[4];
   for (int i = 0; i < 4; ++i) {
     const int rest = std::max(n - i * V::kWords, 0);
-    sum[i] = residual_sum<V>(packed, V::load_bytes(a + i * V::kWords, rest), V::load_bytes(b + i * V::kWords, rest));
+    sum[i] = residual_sum<V>(r, packed, V::load_bytes(a + i * V::kWords, rest), V::load_bytes(b + i * V::kWords, rest));
   }
   const auto zero_point = V::set16(r.output_zero_point);
   const auto low = V::add16(V::pack16(sum[0], sum[1]), zero_point);
@@ -64,8 +78,10 @@ bool residual_is_equal(const Residual& r, const ResidualPacked& packed, const ui
   return true;
 }
 
+// The constants of y; for the fixed point those in Residual do.
 template <class V>
 void pack_residual(const Residual& r, ResidualPacked* packed) {
+  if constexpr (V::kFixedPoint) return;
   for (int q = 0; q < 256; ++q) {
     packed->a_part[q] = residual_part(q, r.a_zero_point, r.a_multiplier, r.a_shift);
     packed->b_part[q] = residual_part(q, r.b_zero_point, r.b_multiplier, r.b_shift);

@@ -83,7 +83,7 @@ class SlicedBlock {
     uint8_t* input = args_.scratch + plan_.tensor_bytes + slice * plan_.slice_bytes();
     uint8_t* pairs = input + plan_.input_bytes;
     // Every panel leaves the padding as it is.
-    std::memset(pairs, op_.depthwise.input_zero_point, plan_.pairs * plan_.pair_bytes);
+    std::memset(pairs, op_.depthwise.input_zero_point ^ V::kFlip, plan_.pairs * plan_.pair_bytes);
     if (op_.has_expand) fill_input(input);
     for (int32_t p = panels.begin; p < panels.end; ++p) {
       op_.has_expand ? expand_panel(p, input, pairs) : copy_panel(p, pairs);
@@ -150,7 +150,7 @@ class SlicedBlock {
                                conv.output_zero_point,
                                conv.min_q,
                                conv.max_q,
-                               is_positive(conv)};
+                               is_positive<V>(conv)};
       depthwise_run<V>(plan_.stride, rows, vectors)(args, packed, out_tile(y, 0) + panel * ATile<V>::kBlockBytes);
     }
   }

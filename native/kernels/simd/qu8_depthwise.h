@@ -64,16 +64,16 @@ class DepthwisePacking {
   // Weight of row `row` (of four) in word w. Wide weights: rows 0 and 1 in the first vector, 2 and 3 in the second.
   static void store_quad_weight(uint8_t* quad, int w, int row, int32_t value) {
     if (V::kWideWeights) {
-      store_weight<V>(quad + row / 2 * kVectorBytes<V> + 4 * w, row % 2, value);
+      store_weight<V>(quad + row / 2 * kVectorBytes<V>, w, row % 2, value);
     } else {
-      store_weight<V>(quad + 4 * w, row, value);
+      quad[V::quad_byte(w, row)] = static_cast<uint8_t>(value);
     }
   }
 
   // The same for every panel, so that panels lie at equal distances.
   int parts() const {
     int parts = 1;
-    if (V::kWideWeights || conv_.weight_signed) return parts;
+    if (weights_are_whole<V>(conv_)) return parts;
     for (int64_t i = 0; i < int64_t{9} * conv_.out_channels; ++i) {
       while (weight_part<V>(conv_.weight(i), parts) != 0) ++parts;
     }
@@ -125,7 +125,7 @@ struct Depthwise {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
     if (!header->is_fast() || !args.positive || header->extra_steps) {
       columns<kAny>(args, panel, a);
-    } else if (header->is_patched()) {
+    } else if (!V::kFixedPoint && header->is_patched()) {
       columns<kPatched>(args, panel, a);
     } else {
       columns<kPlain>(args, panel, a);

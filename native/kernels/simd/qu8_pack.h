@@ -30,7 +30,7 @@ inline KShape plain_k(int32_t channels) { return {(channels + 7) / 8, 0}; }
 template <class V>
 KShape depthwise_k(int32_t channels) {
   const int32_t rest = channels % kPanel<V>;
-  if (rest == 0 || rest > V::kWords) return {(channels + 7) / 8, 0};
+  if (rest == 0 || rest > V::kWords || V::kGroup == 8) return {(channels + 7) / 8, 0};
   return {(channels - rest) / 8, (rest + 3) / 4};
 }
 
@@ -50,7 +50,7 @@ constexpr int vectors_of(Shape shape) { return shape == kOne ? 1 : 2; }
 template <class V>
 Shape panel_shape(int32_t channels, int32_t p, bool may_halve) {
   const int32_t left = channels - p * kPanel<V>;
-  if (left <= V::kWords) return kOne;
+  if (left <= V::kWords && !V::kWholePanels) return kOne;
   return may_halve && V::kHasHalf && left <= V::kWords * 3 / 2 ? kOneAndHalf : kTwo;
 }
 
@@ -67,17 +67,24 @@ constexpr int word_channel(Shape shape, int v, int w) {
 template <class V>
 int32_t weight_part(int32_t w, int part) {
   if (V::kWideWeights) return part == 0 ? w : 0;
-  for (; part > 0; --part) w -= std::clamp(w, -128, 127);
-  return std::clamp(w, -128, 127);
+  for (; part > 0; --part) w -= std::clamp(w, V::kLeastWeight, 127);
+  return std::clamp(w, V::kLeastWeight, 127);
 }
 
+// Whether the kind of weight alone says that none has a second part.
 template <class V>
-void store_weight(uint8_t* word, int i, int32_t w) {
+bool weights_are_whole(const Conv& conv) {
+  return V::kWideWeights || (conv.weight_signed && V::kLeastWeight == -128);
+}
+
+// Weight i of a group of output w.
+template <class V>
+void store_weight(uint8_t* vector, int w, int i, int32_t weight) {
   if (V::kWideWeights) {
-    const auto wide = static_cast<int16_t>(w);
-    std::memcpy(word + 2 * i, &wide, sizeof(wide));
+    const auto wide = static_cast<int16_t>(weight);
+    std::memcpy(vector + 4 * w + 2 * i, &wide, sizeof(wide));
   } else {
-    word[i] = static_cast<uint8_t>(w);
+    vector[V::weight_byte(w, i)] = static_cast<uint8_t>(weight);
   }
 }
 
@@ -106,9 +113,8 @@ struct ChannelRange {
 // row pairs may not; the classifier's single pixel is not worth looking for fast forms.
 enum class Use { rows, pairs, pixel };
 
-// Header and constants of panel p. `sums(o)` gives a channel's WeightSums.
 template <class V, class Sums>
-void pack_constants(const Conv& conv, int32_t p, Shape shape, Use use, uint8_t* panel, const Sums& sums) {
+void pack_float_constants(const Conv& conv, int32_t p, Shape shape, Use use, uint8_t* panel, const Sums& sums) {
   using R = Requantize<V>;
   auto* header = reinterpret_cast<PanelHeader*>(panel);
   for (int v = 0; v < vectors_of(shape); ++v) {
@@ -145,6 +151,16 @@ void pack_constants(const Conv& conv, int32_t p, Shape shape, Use use, uint8_t* 
       std::memcpy(row(R::kLeft), channels.left, kVectorBytes<V>);
       std::memcpy(row(R::kRight), channels.right, kVectorBytes<V>);
     }
+  }
+}
+
+// Header and constants of panel p. `sums(o)` gives a channel's WeightSums.
+template <class V, class Sums>
+void pack_constants(const Conv& conv, int32_t p, Shape shape, Use use, uint8_t* panel, const Sums& sums) {
+  if constexpr (V::kFixedPoint) {
+    Requantize<V>::pack(conv, p, shape, panel, sums);
+  } else {
+    pack_float_constants<V>(conv, p, shape, use, panel, sums);
   }
 }
 
@@ -188,14 +204,14 @@ class ProductPacking {
 
   static int32_t steps(KShape k) { return k.channels() / V::kGroup; }
   static size_t full_panel_bytes(KShape k) {
-    return Requantize<V>::kHeaderBytes + static_cast<size_t>(steps(k)) * 2 * kVectorBytes<V>;
+    return Requantize<V>::kHeaderBytes + static_cast<size_t>(steps(k)) * 2 * V::kWeightBytes;
   }
 
-  static constexpr size_t kExtraBytes = kAlignment + 2 * kVectorBytes<V>;
+  static constexpr size_t kExtraBytes = kAlignment + 2 * V::kWeightBytes;
 
   // Where a step's channels lie in an A tile.
   static int32_t a_offset(KShape k, int32_t step) {
-    constexpr int32_t kPerChunk = 8 / V::kGroup, kPerHalf = 4 / V::kGroup;
+    constexpr int32_t kPerChunk = 8 / V::kGroup, kPerHalf = std::max(4 / V::kGroup, 1);
     int32_t chunk = step / kPerChunk, within = step % kPerChunk;
     if (chunk >= k.chunks) {
       chunk = k.chunks + (step - k.chunks * kPerChunk) / kPerHalf;
@@ -230,13 +246,13 @@ class ProductPacking {
   }
 
   void pack_weights(int32_t p, uint8_t* to) const {
-    const size_t step_bytes = static_cast<size_t>(vectors_of(shape(p))) * kVectorBytes<V>;
+    const size_t step_bytes = static_cast<size_t>(vectors_of(shape(p))) * V::kWeightBytes;
     for_each_channel(p, [&](int32_t o, int v, int w) {
-      uint8_t* word = to + v * kVectorBytes<V> + 4 * w;
-      for (int32_t s = 0; s < steps(k_); ++s, word += step_bytes) {
+      uint8_t* vector = to + v * V::kWeightBytes;
+      for (int32_t s = 0; s < steps(k_); ++s, vector += step_bytes) {
         for (int i = 0; i < V::kGroup; ++i) {
           const int32_t place = Order::place(s * V::kGroup + i);
-          if (place < per_channel()) store_weight<V>(word, i, weight_part<V>(weight(o, place), 0));
+          if (place < per_channel()) store_weight<V>(vector, w, i, weight_part<V>(weight(o, place), 0));
         }
       }
     });
@@ -247,20 +263,25 @@ class ProductPacking {
       for (int i = 0; i < V::kGroup; ++i) {
         const int32_t place = Order::place(step * V::kGroup + i);
         if (place >= per_channel()) continue;
-        store_weight<V>(to + v * kVectorBytes<V> + 4 * w, i, weight_part<V>(weight(o, place), part));
+        store_weight<V>(to + v * V::kWeightBytes, w, i, weight_part<V>(weight(o, place), part));
       }
     });
   }
 
-  // Whether every weight of the panel is an s8.
+  // Whether no weight of the panel has a second part.
   bool fits(int32_t p) const {
-    if (V::kWideWeights || conv_.weight_signed) return true;
+    if (weights_are_whole<V>(conv_)) return true;
     const int64_t begin = int64_t{p} * kPanel<V> * per_channel();
     const int64_t end =
         std::min(begin + int64_t{kPanel<V>} * per_channel(), int64_t{conv_.out_channels} * per_channel());
-    const int32_t low = conv_.weight_zero_point - 128, high = conv_.weight_zero_point + 127;
+    // Signed bytes as unsigned ones around 128.
+    const int32_t flip = conv_.weight_signed ? 0x80 : 0,
+                  zero_point = conv_.weight_signed ? 0x80 : conv_.weight_zero_point;
+    const int32_t low = zero_point + V::kLeastWeight, high = zero_point + 127;
     int32_t outside = 0;
-    for (int64_t i = begin; i < end; ++i) outside |= (conv_.weights_q[i] < low) | (conv_.weights_q[i] > high);
+    for (int64_t i = begin; i < end; ++i) {
+      outside |= ((conv_.weights_q[i] ^ flip) < low) | ((conv_.weights_q[i] ^ flip) > high);
+    }
     return outside == 0;
   }
 

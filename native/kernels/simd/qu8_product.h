@@ -42,7 +42,7 @@ ProductArgs product_args(const Conv& conv, KShape k, const uint8_t* packed) {
           conv.output_zero_point,
           conv.min_q,
           conv.max_q,
-          is_positive(conv),
+          is_positive<V>(conv),
           conv.min_q > 0 || conv.max_q < 255};
 }
 
@@ -56,13 +56,13 @@ struct Product {
 
   // One step of kGroup channels: every pixel's word times the panel's weights.
   [[gnu::always_inline]] static void step(const uint8_t* a, const uint8_t* w, Words& acc) {
-    Int weights[NV];
-    for (int v = 0; v < NV; ++v) weights[v] = V::load(w + v * kVectorBytes<V>);
+    typename V::Weights weights[NV];
+    for (int v = 0; v < NV; ++v) weights[v] = V::load_weights(w + v * V::kWeightBytes);
 #pragma GCC unroll 2
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
-        const Int pixel = V::broadcast(a + c * V::kColBytes + r * A::kRowBytes);
+        const typename V::Pixel pixel = V::broadcast(a + c * V::kColBytes + r * A::kRowBytes);
 #pragma GCC unroll 2
         for (int v = 0; v < NV; ++v) {
           if constexpr (kShape == kOneAndHalf) {
@@ -77,9 +77,87 @@ struct Product {
     }
   }
 
+  // kSteps steps on a chunk (or half one) of 8 channels.
+  template <int kSteps>
+  [[gnu::always_inline]] static void steps(const uint8_t* a, const uint8_t* w, Words& acc) {
+    if constexpr (V::kProduct == ProductForm::lanes) {
+      typename V::Weights weights[kSteps][NV];
+#pragma GCC unroll 4
+      for (int i = 0; i < kSteps * NV; ++i) weights[i / NV][i % NV] = V::load_weights(w + i * V::kWeightBytes);
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) {
+        const typename V::Pixel pixels = V::load_pixels(a + c * V::kColBytes);
+#pragma GCC unroll 2
+        for (int s = 0; s < kSteps; ++s) {
+#pragma GCC unroll 4
+          for (int i = 0; i < R * NV; ++i) {
+            Int& words = acc[i / NV][c][i % NV];
+            words = V::dot_word(words, pixels, 2 * (i / NV) + s, weights[s][i % NV]);
+          }
+        }
+      }
+    } else {
+#pragma GCC unroll 4
+      for (int s = 0; s < kSteps; ++s) step(a + 4 * s, w + s * NV * V::kWeightBytes, acc);
+    }
+  }
+
+  // A step of eight channels: two rows of a column by two outputs at a time.
+  using Matrices = Int[C][2 * NV];
+  [[gnu::always_inline]] static void matrix_step(const uint8_t* a, const uint8_t* w, Matrices& acc) {
+    typename V::Weights weights[2 * NV];
+#pragma GCC unroll 4
+    for (int i = 0; i < 2 * NV; ++i) weights[i] = V::load_weights(w + i * V::kWeightBytes / 2);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      const typename V::Pixel pixels = V::load_pixels(a + c * V::kColBytes);
+#pragma GCC unroll 4
+      for (int i = 0; i < 2 * NV; ++i) acc[c][i] = V::dot_matrices(acc[c][i], pixels, weights[i]);
+    }
+  }
+
+  [[gnu::always_inline]] static void accumulate_matrices(const uint8_t* a, const uint8_t* panel,
+                                                         const ProductArgs& args, Words& words) {
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+    Matrices acc;
+#pragma GCC unroll 4
+    for (int i = 0; i < 2 * NV; ++i) {
+      const Int bias = Q::constant(panel, Q::kBias, i / 2);
+      const Int twice = i % 2 == 0 ? V::first_halves(bias, bias) : V::second_halves(bias, bias);
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) acc[c][i] = twice;
+    }
+    const uint8_t* w = panel + Q::kHeaderBytes;
+    const uint8_t* block = a;
+    for (int32_t chunk = 0; chunk < args.k.chunks; ++chunk, block += A::kBlockBytes, w += NV * V::kWeightBytes) {
+      matrix_step(block, w, acc);
+    }
+    for (int32_t e = 0; e < header->extra_steps; ++e) {
+      const uint8_t* extra = args.extra + (header->extra_first + e) * (kAlignment + 2 * V::kWeightBytes);
+      matrix_step(a + *reinterpret_cast<const int32_t*>(extra), extra + kAlignment, acc);
+    }
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+#pragma GCC unroll 2
+      for (int v = 0; v < NV; ++v) {
+        words[0][c][v] = V::first_halves(acc[c][2 * v], acc[c][2 * v + 1]);
+        if (R == 2) words[R - 1][c][v] = V::second_halves(acc[c][2 * v], acc[c][2 * v + 1]);
+      }
+    }
+  }
+
   [[gnu::always_inline]] static void accumulate(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
                                                 Words& acc) {
-    constexpr int kPerChunk = 8 / V::kGroup, kPerHalf = 4 / V::kGroup, kStep = NV * kVectorBytes<V>;
+    if constexpr (V::kProduct == ProductForm::matrices) {
+      accumulate_matrices(a, panel, args, acc);
+    } else {
+      accumulate_words(a, panel, args, acc);
+    }
+  }
+
+  [[gnu::always_inline]] static void accumulate_words(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
+                                                      Words& acc) {
+    constexpr int kPerChunk = 8 / V::kGroup, kPerHalf = 4 / V::kGroup, kStep = NV * V::kWeightBytes;
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
 #pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) {
@@ -95,9 +173,8 @@ struct Product {
     int32_t chunks = args.k.chunks, lane = 0;
     while (chunks > 0) {
       const int32_t end = chunks < V::kLanes ? chunks : V::kLanes;
-      for (lane = 0; lane < end; ++lane) {
-#pragma GCC unroll 4
-        for (int s = 0; s < kPerChunk; ++s, w += kStep) step(block + lane * A::kLaneBytes + 4 * s, w, acc);
+      for (lane = 0; lane < end; ++lane, w += kPerChunk * kStep) {
+        steps<kPerChunk>(block + lane * A::kLaneBytes, w, acc);
       }
       chunks -= end;
       if (lane == V::kLanes) {
@@ -105,12 +182,11 @@ struct Product {
         lane = 0;
       }
     }
-    for (int32_t half = 0; half < args.k.half_chunks; ++half, ++lane) {
-#pragma GCC unroll 2
-      for (int s = 0; s < kPerHalf; ++s, w += kStep) step(block + lane * A::kLaneBytes + 4 * s, w, acc);
+    for (int32_t half = 0; half < args.k.half_chunks; ++half, ++lane, w += kPerHalf * kStep) {
+      steps<kPerHalf>(block + lane * A::kLaneBytes, w, acc);
     }
     for (int32_t e = 0; e < header->extra_steps; ++e) {
-      const uint8_t* extra = args.extra + (header->extra_first + e) * (kAlignment + 2 * kVectorBytes<V>);
+      const uint8_t* extra = args.extra + (header->extra_first + e) * (kAlignment + 2 * V::kWeightBytes);
       step(a + *reinterpret_cast<const int32_t*>(extra), extra + kAlignment, acc);
     }
   }
@@ -121,6 +197,10 @@ struct Product {
   [[gnu::always_inline]] static void finish(const uint8_t* panel, const ProductArgs& args, Words& acc,
                                             const Emit& emit) {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+    if constexpr (V::kFixedPoint) {
+      if (!header->is_fast()) Q::template shift_left<NV>(panel, &acc[0][0][0], R * C);
+      return finish_fast<false>(panel, args, acc, emit);
+    }
     if (!header->is_fast()) {
       Words words;
 #pragma GCC unroll 32
@@ -203,7 +283,8 @@ struct RowProduct {
   static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, const RowTarget<V>& to, int32_t p) {
     switch (panel_shape<V>(to.channels, p, true)) {
       case kOne:
-        return store<kOne>(a, panel, args, to, p);
+        if constexpr (!V::kWholePanels) store<kOne>(a, panel, args, to, p);
+        return;
       case kTwo:
         return store<kTwo>(a, panel, args, to, p);
       case kOneAndHalf:

@@ -32,7 +32,8 @@ struct PanelHeader {
   bool is_patched() const { return patches[0] + patches[1] != 0; }
 };
 
-template <class V>
+// See simd/arm_qu8_requantize.h for V::kFixedPoint.
+template <class V, bool kFixedPoint = V::kFixedPoint>
 struct Requantize {
   using Int = typename V::Int;
   using Float = typename V::Float;
@@ -107,7 +108,11 @@ struct Requantize {
   }
 };
 
-inline bool is_positive(const Conv& conv) { return conv.min_q >= conv.output_zero_point; }
+// Whether outputs stay on the positive side. The fixed point has no constant that could hold the zero point.
+template <class V>
+bool is_positive(const Conv& conv) {
+  return V::kFixedPoint ? conv.output_zero_point == 0 : conv.min_q >= conv.output_zero_point;
+}
 
 // One vector of channels while packing; words without a channel have multiplier 0, and those a harmless shift.
 template <class V>
@@ -146,7 +151,7 @@ class RequantizeProof {
         zero_(conv.output_zero_point),
         min_(conv.min_q - zero_),
         max_(conv.max_q - zero_),
-        positive_(is_positive(conv)) {}
+        positive_(is_positive<V>(conv)) {}
 
   // False: some channel has no fast form.
   bool find(FastForm<V>* form) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/simd/qu8_product_form.h"
+
 namespace mobilenetv2::avx512vnni {
 
 // What the templates in qu8_*.h ask of an instruction set. One Int holds kWords 32-bit words in kLanes 128-bit lanes;
@@ -14,12 +16,18 @@ struct Qu8 {
   using Int = __m512i;
   using Float = __m512;
   static constexpr int kLanes = 4, kWords = 16;
-  static constexpr int kGroup = 4;        // channels (bytes) one multiply-accumulate sums into a word
-  static constexpr int kTileCols = 7;     // 2 x 7 pixels x 2 vectors = 28 accumulators
-  static constexpr int kColBytes = 64;    // one column of an A tile: two rows of a panel's channels
-  static constexpr bool kHasHalf = true;  // 256 bits cost half of 512
+  static constexpr int kGroup = 4;             // channels (bytes) one multiply-accumulate sums into a word
+  static constexpr int kTileCols = 7;          // 2 x 7 pixels x 2 vectors = 28 accumulators
+  static constexpr int kColBytes = 64;         // one column of an A tile: two rows of a panel's channels
+  static constexpr bool kHasHalf = true;       // 256 bits cost half of 512
+  static constexpr bool kWholePanels = false;  // a panel may have a single vector
   static constexpr bool kHasPatchPairs = true;
   static constexpr bool kWideWeights = false;  // weights are s8
+  static constexpr bool kFixedPoint = false;   // requantisation: float where that is exact
+  static constexpr uint8_t kFlip = 0;          // XORed to activations in A tiles and row pairs
+  static constexpr ProductForm kProduct = ProductForm::broadcast;
+  static constexpr int kLeastWeight = -128;
+  static constexpr int kWeightBytes = 64;  // of a vector of outputs and a group of channels
 
   static Int load(const void* p) { return _mm512_load_si512(p); }
   static Int load_unaligned(const void* p) { return _mm512_loadu_si512(p); }
@@ -33,6 +41,11 @@ struct Qu8 {
   static Float set_float(float x) { return _mm512_set1_ps(x); }
 
   // 4 bytes of A in every word; word += sum of 4 u8 * s8.
+  using Pixel = Int;
+  using Weights = Int;
+  static Weights load_weights(const uint8_t* p) { return load(p); }
+  // Where weight i of output w's group lies.
+  static constexpr int weight_byte(int w, int i) { return 4 * w + i; }
   static Int broadcast(const uint8_t* p) {
     int32_t x;
     std::memcpy(&x, p, sizeof(x));
@@ -112,6 +125,7 @@ struct Qu8 {
   static Quad quad_high(Int old_pair, Int new_pair) { return _mm512_unpackhi_epi16(old_pair, new_pair); }
   using QuadWeights = Int;
   static constexpr int kQuadWeightBytes = 64;
+  static constexpr int quad_byte(int w, int row) { return 4 * w + row; }
   static QuadWeights load_quad_weights(const uint8_t* p) { return load(p); }
   static Int dot_quad(Int acc, Quad a, QuadWeights weights) { return dot(acc, a, weights); }
 

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/simd/qu8_product_form.h"
+
 namespace mobilenetv2 {
 
 // See avx512vnni::Qu8 for what each of these means.
@@ -16,7 +18,11 @@ struct Qu8Ymm {
   using Float = __m256;
   static constexpr int kLanes = 2, kWords = 8;
   static constexpr int kTileCols = 3;  // 2 x 3 pixels x 2 vectors = 12 of 16 registers
-  static constexpr bool kHasHalf = false;
+  static constexpr bool kHasHalf = false, kWholePanels = false, kFixedPoint = false;
+  static constexpr uint8_t kFlip = 0;
+  static constexpr ProductForm kProduct = ProductForm::broadcast;
+  static constexpr int kLeastWeight = -128;
+  static constexpr int kWeightBytes = 32;
   static constexpr bool kHasPatchPairs = false;
 
   static Int load(const void* p) { return _mm256_load_si256(static_cast<const __m256i*>(p)); }
@@ -29,6 +35,11 @@ struct Qu8Ymm {
   static Int set16(int x) { return _mm256_set1_epi16(static_cast<int16_t>(x)); }
   static Int set64(int64_t x) { return _mm256_set1_epi64x(x); }
   static Float set_float(float x) { return _mm256_set1_ps(x); }
+  using Pixel = Int;
+  using Weights = Int;
+  static Weights load_weights(const uint8_t* p) { return load(p); }
+  static constexpr int weight_byte(int w, int i) { return 4 * w + i; }
+  static constexpr int quad_byte(int w, int row) { return 4 * w + row; }
   static Int broadcast(const uint8_t* p) {
     int32_t x;
     std::memcpy(&x, p, sizeof(x));

@@ -14,8 +14,9 @@ class Stem {
   }
 
  private:
-  // Of each of the three rows eight bytes in a chunk, then the three ninth bytes in a half chunk: 7 steps of 4.
-  static constexpr KShape kPatch{3, 1};
+  // Of each of the three rows eight bytes in a chunk, then the three ninth bytes in a half chunk: 7 steps of 4. A step
+  // of 8 takes a whole chunk.
+  static constexpr KShape kPatch = V::kGroup == 8 ? KShape{4, 0} : KShape{3, 1};
   static constexpr int32_t kRowBytes = 9;
 
   struct PatchOrder {

@@ -1,0 +1,28 @@
+#include "kernels/arm_qu8.h"
+
+#if defined(MOBILENETV2_NEON)
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "kernels/common.h"
+
+#include "kernels/simd/arm_neon_begin.h"
+
+#include "kernels/simd/arm_qu8_neon.h"
+
+#include "kernels/classifier/qu8_dense.h"
+
+#include "kernels/simd/arm_end.h"
+
+namespace mobilenetv2 {
+
+const Kernel dense_qu8__neon = qu8::DenseRow<neon::Qu8>::kernel("dense_qu8__neon", Isa::neon);
+
+}  // namespace mobilenetv2
+
+#endif

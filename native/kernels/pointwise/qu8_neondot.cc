@@ -1,0 +1,28 @@
+#include "kernels/arm_qu8.h"
+
+#if defined(MOBILENETV2_NEON_DOT)
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "kernels/common.h"
+
+#include "kernels/simd/arm_neondot_begin.h"
+
+#include "kernels/simd/arm_qu8_neondot.h"
+
+#include "kernels/pointwise/qu8_pointwise.h"
+
+#include "kernels/simd/arm_end.h"
+
+namespace mobilenetv2 {
+
+const Kernel pointwise_qu8__neondot = qu8::Pointwise<neondot::Qu8>::kernel("pointwise_qu8_12x8__neondot", Isa::neondot);
+
+}  // namespace mobilenetv2
+
+#endif

@@ -1,0 +1,29 @@
+#include "kernels/arm_qu8.h"
+
+#if defined(MOBILENETV2_NEON)
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "kernels/common.h"
+
+#include "kernels/simd/arm_neon_begin.h"
+
+#include "kernels/simd/arm_qu8_neon.h"
+
+#include "kernels/pool/qu8_pool.h"
+
+#include "kernels/simd/arm_end.h"
+
+namespace mobilenetv2 {
+
+const Kernel global_average_pool_qu8__neon =
+    qu8::GlobalAveragePool<neon::Qu8>::kernel("global_average_pool_qu8__neon", Isa::neon);
+
+}  // namespace mobilenetv2
+
+#endif
