@@ -26,6 +26,9 @@ struct F32InvertedResidual {
   static constexpr int32_t kPanel = Gemm::kPanel;
   template <int kStride>
   using Kernel3x3 = typename Depthwise::template Kernel3x3<kStride>;
+  static constexpr int kOut = S::kDepthwiseRows;
+  template <int kStride, int kRows>
+  using PaddedColumns = typename Depthwise::template PaddedColumns<Depthwise::template kInRows<kStride, kRows>>;
 
   static bool supports(const Op& op) {
     const int32_t stride = op.depthwise.stride;
@@ -191,8 +194,12 @@ struct F32InvertedResidual {
     for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked, rows.base += l.plane) {
       const Kernel3x3<kStride> kernel(packed, op.depthwise.min_f32, op.depthwise.max_f32);
       float* out = strip.out + p * strip.out_plane;
-      for (int32_t y = strip.row_begin; y < strip.row_end; ++y, out += s.out_width * kLanes) {
-        kernel.row(typename Depthwise::PaddedColumns(rows, y * kStride), s.out_width, out);
+      int32_t y = strip.row_begin;
+      for (; y + kOut <= strip.row_end; y += kOut, out += kOut * s.out_width * kLanes) {
+        kernel.template rows<kOut>(PaddedColumns<kStride, kOut>(rows, y * kStride), s.out_width, out);
+      }
+      for (; y < strip.row_end; ++y, out += s.out_width * kLanes) {
+        kernel.template rows<1>(PaddedColumns<kStride, 1>(rows, y * kStride), s.out_width, out);
       }
     }
     return packed;
@@ -226,9 +233,9 @@ struct F32InvertedResidual {
     const StageShape& s = args.shape;
     const Kernel3x3<kStride> kernel(packed, args.op->depthwise.min_f32, args.op->depthwise.max_f32);
     for (int32_t y = row_begin; y < row_end; ++y, out += s.out_width * kLanes) {
-      const typename Depthwise::template ImageColumns<kPartial> columns(
+      const typename Depthwise::template ImageColumns<3, kPartial> columns(
           args.input, y * kStride - s.pad_top, s.in_height, s.in_width, s.in_channels, s.pad_left, c, zeros);
-      kernel.row(columns, s.out_width, out);
+      kernel.template rows<1>(columns, s.out_width, out);
     }
     return out;
   }

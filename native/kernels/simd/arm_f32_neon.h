@@ -85,8 +85,10 @@ struct Simd {
   using Half = F32x4;  // no half vectors: 4 channels are one vector
 #if defined(__aarch64__)
   static constexpr int kSums = 14;  // of a tile, of 32 registers: 7 pixels, which divide a row of 112, 56, ... 7
+  static constexpr int kDepthwiseRows = 2;  // twice as many chains of additions for in-order cores
 #else
   static constexpr int kSums = 8;  // of 16 registers
+  static constexpr int kDepthwiseRows = 1;
 #endif
   static constexpr bool kLaneFma = true;
   static constexpr bool kDeferStores = false;

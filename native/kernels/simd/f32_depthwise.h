@@ -39,57 +39,68 @@ struct F32Depthwise {
     return out + kPacked;
   }
 
-  // The three values of a column, loaded once for the two or three outputs that read them.
+  // Output rows made together, which share what they read.
+  template <int kStride, int kOut>
+  static constexpr int kInRows = 3 + (kOut - 1) * kStride;
+
+  // The values of a column, loaded once for the two or three outputs of each output row that read them.
+  template <int kRows>
   struct Column {
-    Reg top, middle, bottom;
-    // sum + the taps of one column of the kernel; w points at the top row's.
-    Reg add(const Reg* w, Reg sum) const {
-      return Vec::fma(bottom, w[6], Vec::fma(middle, w[3], Vec::fma(top, w[0], sum)));
+    Reg value[kRows];
+    // sum + the taps of one column of the kernel, whose top is at `row`; w points at the top row's.
+    Reg add(int row, const Reg* w, Reg sum) const {
+      return Vec::fma(value[row + 2], w[6], Vec::fma(value[row + 1], w[3], Vec::fma(value[row], w[0], sum)));
     }
   };
 
-  // Three rows of a line buffer, padding included, column by column.
+  // Rows of a line buffer from y on, padding included, column by column.
+  template <int kRows>
   struct PaddedColumns {
-    const float *top, *middle, *bottom;
-    PaddedColumns(const PaddedRows& rows, int32_t y)
-        : top(rows.row(y, kLanes)), middle(rows.row(y + 1, kLanes)), bottom(rows.row(y + 2, kLanes)) {}
+    const float* row[kRows];
+    PaddedColumns(const PaddedRows& rows, int32_t y) {
+      for (int i = 0; i < kRows; ++i) row[i] = rows.row(y + i, kLanes);
+    }
     // How many of the next `count` groups of columns next() may read.
     int32_t inside(int32_t, int32_t count) const { return count; }
-    Column next() {
-      const Column c{Vec::in_register(Vec::load(top)), Vec::in_register(Vec::load(middle)),
-                     Vec::in_register(Vec::load(bottom))};
-      top += kLanes, middle += kLanes, bottom += kLanes;
+    Column<kRows> next() {
+      Column<kRows> c;
+#pragma GCC unroll 5
+      for (int i = 0; i < kRows; ++i, row[i - 1] += kLanes) c.value[i] = Vec::in_register(Vec::load(row[i]));
       return c;
     }
-    Column next_or_padding() { return next(); }
+    Column<kRows> next_or_padding() { return next(); }
   };
 
-  // Three rows of an NHWC image in place: `lanes` channels of pixels `channels` apart, kPartial if less than a vector.
-  template <bool kPartial>
+  // Rows of an NHWC image in place: `lanes` channels of pixels `channels` apart, kPartial if less than a vector.
+  template <int kRows, bool kPartial>
   struct ImageColumns {
-    const float* row[3];
-    size_t step[3];
+    const float* row[kRows];
+    size_t step[kRows];
     int32_t x, width, lanes;
     // `zeros` is a vector of zeros, which stands for every pixel of a row outside the image.
     ImageColumns(const Rows& rows, int32_t y, int32_t height, int32_t width, int32_t channels, int32_t pad_left,
                  int32_t c, const float* zeros)
         : x(-pad_left), width(width), lanes(std::min(channels - c, kLanes)) {
-      for (int32_t i = 0; i < 3; ++i, ++y) {
+      for (int32_t i = 0; i < kRows; ++i, ++y) {
         const bool image = y >= 0 && y < height;
         row[i] = image ? reinterpret_cast<const float*>(rows.row(y)) + c : zeros;
         step[i] = image ? static_cast<size_t>(channels) : 0;
       }
     }
     int32_t inside(int32_t group, int32_t count) const { return x < 0 ? 0 : std::clamp((width - x) / group, 0, count); }
-    Column next() {
-      const Column c{load(row[0]), load(row[1]), load(row[2])};
-      row[0] += step[0], row[1] += step[1], row[2] += step[2], ++x;
+    Column<kRows> next() {
+      Column<kRows> c;
+#pragma GCC unroll 5
+      for (int i = 0; i < kRows; ++i, row[i - 1] += step[i - 1]) c.value[i] = load(row[i]);
+      ++x;
       return c;
     }
-    Column next_or_padding() {
+    Column<kRows> next_or_padding() {
       if (x >= 0 && x < width) return next();
       ++x;
-      return {Vec::zero(), Vec::zero(), Vec::zero()};
+      Column<kRows> c;
+      for (Reg& value : c.value) value = Vec::zero();
+      return c;
     }
     Reg load(const float* p) const {
       if constexpr (kPartial) return Vec::load_first(p, lanes);
@@ -108,31 +119,39 @@ struct F32Depthwise {
       for (int tap = 0; tap < 9; ++tap) w[tap] = Vec::load(packed + (tap + 1) * kLanes);
     }
 
-    // One output row of `width` pixels, a vector each. Columns of the input pass by one at a time, each adding to the
-    // (up to three) outputs it belongs to; so every value is loaded once a row, and sums run over columns first.
-    template <class Columns>
-    [[gnu::always_inline]] void row(Columns in, int32_t width, float* out) const {
+    // kOut output rows of `width` pixels, a vector each. Columns of the input pass by one at a time, each adding to the
+    // (up to three) outputs of a row it belongs to; so every value is loaded once, and sums run over columns first.
+    template <int kOut, class Columns>
+    [[gnu::always_inline]] void rows(Columns in, int32_t width, float* out) const {
+      const int32_t stride = width * kLanes;
       if constexpr (kStride == 1) {
-        const Column c0 = in.next_or_padding(), c1 = in.next_or_padding();
-        Reg previous = c1.add(w + 1, c0.add(w, bias));  // of the output that lacks its last column
-        Reg current = c1.add(w, bias);                  // of the one that has its first column only
+        const auto c0 = in.next_or_padding(), c1 = in.next_or_padding();
+        Reg previous[kOut], current[kOut];  // of the output that lacks its last column, of the one that has its first
+#pragma GCC unroll 2
+        for (int o = 0; o < kOut; ++o) {
+          previous[o] = c1.add(o, w + 1, c0.add(o, w, bias));
+          current[o] = c1.add(o, w, bias);
+        }
         const int32_t inside = in.inside(1, width);
         int32_t x = 0;
 #pragma GCC unroll 3
-        for (; x < inside; ++x, out += kLanes) finish_one(in.next(), &previous, &current, out);
-        for (; x < width; ++x, out += kLanes) finish_one(in.next_or_padding(), &previous, &current, out);
+        for (; x < inside; ++x, out += kLanes) finish_one<kOut>(in.next(), previous, current, out, stride);
+        for (; x < width; ++x, out += kLanes) finish_one<kOut>(in.next_or_padding(), previous, current, out, stride);
       } else {
-        Reg current = in.next_or_padding().add(w, bias);
+        const auto c0 = in.next_or_padding();
+        Reg current[kOut];
+#pragma GCC unroll 2
+        for (int o = 0; o < kOut; ++o) current[o] = c0.add(o * kStride, w, bias);
         const int32_t inside = in.inside(2, width);
         int32_t x = 0;
 #pragma GCC unroll 2
         for (; x < inside; ++x, out += kLanes) {
-          current = in.next().add(w + 1, current);
-          finish_two(in.next(), &current, out);
+          const auto c = in.next();
+          finish_two<kOut>(c, in.next(), current, out, stride);
         }
         for (; x < width; ++x, out += kLanes) {
-          current = in.next_or_padding().add(w + 1, current);
-          finish_two(in.next_or_padding(), &current, out);
+          const auto c = in.next_or_padding();
+          finish_two<kOut>(c, in.next_or_padding(), current, out, stride);
         }
       }
     }
@@ -140,18 +159,27 @@ struct F32Depthwise {
    private:
     // The last column of one output is the middle one of the next and the first one of that after it. At a row's end
     // these run ahead into outputs that do not exist, and are dropped.
-    void finish_one(const Column& c, Reg* previous, Reg* current, float* out) const {
-      const Reg done = c.add(w + 2, *previous);
-      *previous = c.add(w + 1, *current);
-      *current = c.add(w, bias);
-      Vec::store(out, Vec::min(Vec::max(done, lo), hi));
+    template <int kOut, class C>
+    [[gnu::always_inline]] void finish_one(const C& c, Reg* previous, Reg* current, float* out, int32_t stride) const {
+#pragma GCC unroll 2
+      for (int o = 0; o < kOut; ++o) {
+        store(out + o * stride, c.add(o, w + 2, previous[o]));
+        previous[o] = c.add(o, w + 1, current[o]);
+        current[o] = c.add(o, w, bias);
+      }
     }
 
-    void finish_two(const Column& c, Reg* current, float* out) const {
-      const Reg done = c.add(w + 2, *current);
-      *current = c.add(w, bias);
-      Vec::store(out, Vec::min(Vec::max(done, lo), hi));
+    template <int kOut, class C>
+    [[gnu::always_inline]] void finish_two(const C& middle, const C& last, Reg* current, float* out,
+                                           int32_t stride) const {
+#pragma GCC unroll 2
+      for (int o = 0; o < kOut; ++o) {
+        store(out + o * stride, last.add(o * kStride, w + 2, middle.add(o * kStride, w + 1, current[o])));
+        current[o] = last.add(o * kStride, w, bias);
+      }
     }
+
+    void store(float* out, Reg sum) const { Vec::store(out, Vec::min(Vec::max(sum, lo), hi)); }
   };
 };
 

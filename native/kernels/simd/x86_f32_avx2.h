@@ -52,9 +52,10 @@ struct F32x8 {
 
 struct Simd {
   using Vec = F32x8;
-  using Half = F32x8;                      // no half vectors: 8 channels are one vector
-  static constexpr int kSums = 12;         // of a tile: 12 of 16 registers
-  static constexpr bool kLaneFma = false;  // fma_lane
+  using Half = F32x8;                       // no half vectors: 8 channels are one vector
+  static constexpr int kSums = 12;          // of a tile: 12 of 16 registers
+  static constexpr int kDepthwiseRows = 1;  // made together
+  static constexpr bool kLaneFma = false;   // fma_lane
   static constexpr bool kDeferStores = false;
 };
 

@@ -67,8 +67,9 @@ struct F32x16 {
 struct Simd {
   using Vec = F32x16;
   using Half = F32x8;
-  static constexpr int kSums = 28;         // of a tile: 28 of 32 registers
-  static constexpr bool kLaneFma = false;  // fma_lane
+  static constexpr int kSums = 28;          // of a tile: 28 of 32 registers
+  static constexpr int kDepthwiseRows = 1;  // made together
+  static constexpr bool kLaneFma = false;   // fma_lane
   static constexpr bool kDeferStores = true;
 };
 
