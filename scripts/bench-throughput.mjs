@@ -7,17 +7,15 @@
 //   --rounds N       turns of each (default 5); --images N per turn (default 100)
 //   --peers DIR      where the peers are installed on demand (default: the user's cache folder); --no-peers: without
 //   --json           one JSON object
-import { fork, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import envPaths from 'env-paths';
 import { setUp } from './build.mjs';
+import { installPeers, median, peersFolder } from './peers.mjs';
 import { root, runScript, SetupError } from './setup.mjs';
-
-const PEERS = ['onnxruntime-node@1', '@tensorflow/tfjs@4', '@tensorflow/tfjs-backend-wasm@4'];
 
 const { values: options } = parseArgs({
   options: {
@@ -26,28 +24,12 @@ const { values: options } = parseArgs({
     int8: { type: 'string' },
     rounds: { type: 'string', default: '5' },
     images: { type: 'string', default: '100' },
-    peers: { type: 'string', default: join(envPaths('mobilenetv2', { suffix: '' }).cache, 'peers') },
+    peers: { type: 'string', default: peersFolder },
     'no-peers': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
 const say = options.json ? () => {} : console.log;
-
-/** Installed without scripts: onnxruntime-node's own only downloads CUDA. */
-function installPeers(folder) {
-  if (existsSync(join(folder, 'installed'))) return;
-  say(`Installing ${PEERS.join(', ')} in ${folder} ...`);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{"private": true}');
-  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...PEERS];
-  const { status, stderr } = spawnSync('npm', args, {
-    cwd: folder,
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-  });
-  if (status !== 0) throw new SetupError(`installing the peers failed: ${stderr}\n--no-peers measures without them`);
-  writeFileSync(join(folder, 'installed'), '');
-}
 
 async function findPhotos(scratch) {
   const shared = join(root, '..', 'shared', 'calibration');
@@ -112,12 +94,6 @@ class Contestant {
   }
 }
 
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
 /** Medians over the turns; ratios are of the same turn. */
 function summarise(contestant, ours, decoding) {
   const { name, precision, turns, version } = contestant;
@@ -148,7 +124,7 @@ function print(rows) {
 
 await runScript(async () => {
   if (!options.json) setUp();
-  if (!options['no-peers']) installPeers(options.peers);
+  if (!options['no-peers']) installPeers(options.peers, say);
   const scratch = mkdtempSync(join(tmpdir(), 'mobilenetv2-throughput-'));
   const contestants = [];
   try {
