@@ -40,7 +40,9 @@ class Block {
     if (op.has_expand) expand_packing(op).pack(packed + sizeof(Header));
     DepthwisePacking<V>(op.depthwise).pack(packed + h.depthwise);
     project_packing(op).pack(packed + h.project);
-    if (op.residual.present) pack_residual<V>(op.residual, reinterpret_cast<ResidualPacked*>(packed + h.residual));
+    if constexpr (!V::kFixedPoint) {
+      if (op.residual.present) pack_residual<V>(op.residual, reinterpret_cast<ResidualPacked*>(packed + h.residual));
+    }
   }
 
   static StageFacts facts(const Op& op, const StageShape& shape) {
@@ -70,7 +72,7 @@ class Block {
     h.depthwise = sizeof(Header) + (op.has_expand ? expand_packing(op).bytes() : 0);
     h.project = h.depthwise + DepthwisePacking<V>(op.depthwise).bytes();
     h.residual = h.project + project_packing(op).bytes();
-    h.end = h.residual + (op.residual.present ? sizeof(ResidualPacked) : 0);
+    h.end = h.residual + (op.residual.present && !V::kFixedPoint ? sizeof(ResidualPacked) : 0);
     return h;
   }
 
@@ -131,9 +133,8 @@ class Block {
       const int rows = !plan_.split_columns && y + 1 < end && y % 2 == 0 ? 2 : 1;
       make_rows(y, rows);
       if (op_.residual.present) {
-        const auto& packed = *reinterpret_cast<const ResidualPacked*>(args_.packed + header_.residual);
         for (int32_t r = y; r < y + rows; ++r) {
-          residual_row<V>(op_.residual, packed, args_.input.row(r), args_.output.row(r),
+          residual_row<V>(op_.residual, args_.packed + header_.residual, args_.input.row(r), args_.output.row(r),
                           shape_.out_width * shape_.out_channels);
         }
       }

@@ -17,6 +17,9 @@
 
 #include "kernels/inverted_residual/qu8_sliced.h"
 
+#include "kernels/simd/arm_qu8_depthwise.h"
+#include "kernels/simd/arm_qu8_residual.h"
+
 #include "kernels/simd/arm_end.h"
 
 namespace mobilenetv2 {

@@ -8,7 +8,6 @@
 
 #include "core/op.h"
 #include "core/quantization.h"
-#include "kernels/simd/qu8_requantize.h"
 
 namespace mobilenetv2::qu8 {
 
@@ -35,21 +34,9 @@ inline uint8_t residual_exact(const Residual& r, int32_t a_part, int32_t b_part)
 
 // Before the output's zero point, as words.
 template <class V>
-typename V::Int residual_sum(const Residual& r, const ResidualPacked& packed, typename V::Int a, typename V::Int b) {
-  if constexpr (V::kFixedPoint) {
-    using Q = Requantize<V>;
-    const auto part = [](typename V::Int q, int32_t zero_point, int32_t multiplier, int32_t shift) {
-      return Q::full(V::sub(q, V::set(zero_point)), V::set(multiplier), V::set(kResidualBits + std::max(shift, 0)),
-                     V::set(std::min(shift, 0)));
-    };
-    const auto sum = V::add_saturated(part(a, r.a_zero_point, r.a_multiplier, r.a_shift),
-                                      part(b, r.b_zero_point, r.b_multiplier, r.b_shift));
-    return Q::full(sum, V::set(r.output_multiplier), V::set(std::max(r.output_shift, 0)),
-                   V::set(std::min(r.output_shift, 0)));
-  } else {
-    const auto part = V::fma(V::to_float(b), V::set_float(packed.b_scale), V::set_float(packed.offset));
-    return V::to_int(V::fma(V::to_float(a), V::set_float(packed.a_scale), part));
-  }
+typename V::Int residual_sum(const ResidualPacked& packed, typename V::Int a, typename V::Int b) {
+  const auto part = V::fma(V::to_float(b), V::set_float(packed.b_scale), V::set_float(packed.offset));
+  return V::to_int(V::fma(V::to_float(a), V::set_float(packed.a_scale), part));
 }
 
 // Four vectors of outputs as bytes; n < 4 * kWords: only the first n.
@@ -58,7 +45,7 @@ void residual_bytes(const Residual& r, const ResidualPacked& packed, const uint8
   typename V::Int sum[4];
   for (int i = 0; i < 4; ++i) {
     const int rest = std::max(n - i * V::kWords, 0);
-    sum[i] = residual_sum<V>(r, packed, V::load_bytes(a + i * V::kWords, rest), V::load_bytes(b + i * V::kWords, rest));
+    sum[i] = residual_sum<V>(packed, V::load_bytes(a + i * V::kWords, rest), V::load_bytes(b + i * V::kWords, rest));
   }
   const auto zero_point = V::set16(r.output_zero_point);
   const auto low = V::add16(V::pack16(sum[0], sum[1]), zero_point);
@@ -78,10 +65,8 @@ bool residual_is_equal(const Residual& r, const ResidualPacked& packed, const ui
   return true;
 }
 
-// The constants of y; for the fixed point those in Residual do.
 template <class V>
 void pack_residual(const Residual& r, ResidualPacked* packed) {
-  if constexpr (V::kFixedPoint) return;
   for (int q = 0; q < 256; ++q) {
     packed->a_part[q] = residual_part(q, r.a_zero_point, r.a_multiplier, r.a_shift);
     packed->b_part[q] = residual_part(q, r.b_zero_point, r.b_multiplier, r.b_shift);
@@ -114,15 +99,28 @@ void pack_residual(const Residual& r, ResidualPacked* packed) {
   packed->exact = 1;
 }
 
-// y = skip of `count` values, in place in b.
 template <class V>
-void residual_row(const Residual& r, const ResidualPacked& packed, const uint8_t* a, uint8_t* b, int32_t count) {
+void float_residual_row(const Residual& r, const ResidualPacked& packed, const uint8_t* a, uint8_t* b, int32_t count) {
   if (packed.exact) {
     for (int32_t i = 0; i < count; ++i) b[i] = residual_exact(r, packed.a_part[a[i]], packed.b_part[b[i]]);
     return;
   }
   constexpr int32_t kStep = 4 * V::kWords;
   for (int32_t i = 0; i < count; i += kStep) residual_bytes<V>(r, packed, a + i, b + i, std::min(count - i, kStep));
+}
+
+// In simd/arm_qu8_residual.h, for processors whose instructions round as the fixed point does: nothing is packed.
+template <class V>
+void fixed_residual_row(const Residual& r, const uint8_t* a, uint8_t* b, int32_t count);
+
+// y = skip of `count` values, in place in b.
+template <class V>
+void residual_row(const Residual& r, const uint8_t* packed, const uint8_t* a, uint8_t* b, int32_t count) {
+  if constexpr (V::kFixedPoint) {
+    fixed_residual_row<V>(r, a, b, count);
+  } else {
+    float_residual_row<V>(r, *reinterpret_cast<const ResidualPacked*>(packed), a, b, count);
+  }
 }
 
 }  // namespace mobilenetv2::qu8

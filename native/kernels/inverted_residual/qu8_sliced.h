@@ -181,10 +181,10 @@ class SlicedBlock {
   }
 
   void add_input(int32_t y, int32_t x, int32_t columns, int32_t channel, int32_t count) const {
-    const auto& packed = *reinterpret_cast<const ResidualPacked*>(args_.packed + header_.residual);
     for (int32_t i = x; i < x + columns; ++i) {
       const size_t at = static_cast<size_t>(i) * shape_.out_channels + channel;
-      residual_row<V>(op_.residual, packed, args_.input.row(y) + at, args_.output.row(y) + at, count);
+      residual_row<V>(op_.residual, args_.packed + header_.residual, args_.input.row(y) + at, args_.output.row(y) + at,
+                      count);
     }
   }
 

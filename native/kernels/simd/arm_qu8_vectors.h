@@ -24,6 +24,11 @@ struct Qu8Arm {
   // A last panel of at most four channels is rare, as networks count channels in eights, and not worth its code.
   static constexpr bool kWholePanels = true;
   static constexpr uint8_t kFlip = kFlipped;
+#if defined(__aarch64__)
+  static constexpr int kDepthwiseColumns = 2;
+#else
+  static constexpr int kDepthwiseColumns = 1;  // half the registers
+#endif
 
   static Int load(const void* p) { return vld1q_s32(static_cast<const int32_t*>(p)); }
   static void store(void* p, Int x) { vst1q_s32(static_cast<int32_t*>(p), x); }
@@ -31,8 +36,6 @@ struct Qu8Arm {
   static Int set(int32_t x) { return vdupq_n_s32(x); }
   static Int set8(int x) { return bytes(vdupq_n_u8(static_cast<uint8_t>(x))); }
   static Int add(Int a, Int b) { return vaddq_s32(a, b); }
-  static Int sub(Int a, Int b) { return vsubq_s32(a, b); }
-  static Int add_saturated(Int a, Int b) { return vqaddq_s32(a, b); }
 
   // Words to saturated bytes, in order.
   static Int pack16(Int a, Int b) { return vreinterpretq_s32_s16(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b))); }
@@ -66,24 +69,8 @@ struct Qu8Arm {
     store_first(row0, vget_low_u8(bytes(x)), n);
   }
 
-  // kWords bytes, or the first n >= 0 of them, as words.
-  static Int load_bytes(const uint8_t* p, int n) {
-    uint32_t four = 0;
-    std::memcpy(&four, p, static_cast<size_t>(n < kWords ? n : kWords));
-    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(four)))));
-  }
-  static void store_packed(uint8_t* p, Int x, int n) {
-    if (n >= 16) return vst1q_u8(p, bytes(x));
-    uint8_t all[16];
-    vst1q_u8(all, bytes(x));
-    std::memcpy(p, all, static_cast<size_t>(n));
-  }
-
   static uint8x16_t bytes(Int x) { return vreinterpretq_u8_s32(x); }
   static Int bytes(uint8x16_t x) { return vreinterpretq_s32_u8(x); }
-
- private:
-  static Int flip(uint8x16_t x) { return bytes(kFlip == 0 ? x : veorq_u8(x, vdupq_n_u8(kFlip))); }
 
   // The first n <= 8 bytes, the rest zero; nothing else is read or written. By 4, 2 and 1: a call of memcpy would cost
   // the callers their registers.
@@ -96,6 +83,17 @@ struct Qu8Arm {
     if (n & 1) all |= load_bits<uint8_t>(&p, &bits);
     return vcreate_u8(all);
   }
+  static void store_first(uint8_t* p, uint8x8_t x, int n) {
+    if (n >= 8) return vst1_u8(p, x);
+    uint64_t all = vget_lane_u64(vreinterpret_u64_u8(x), 0);
+    if (n & 4) store_bits<uint32_t>(&p, &all);
+    if (n & 2) store_bits<uint16_t>(&p, &all);
+    if (n & 1) store_bits<uint8_t>(&p, &all);
+  }
+
+ private:
+  static Int flip(uint8x16_t x) { return bytes(kFlip == 0 ? x : veorq_u8(x, vdupq_n_u8(kFlip))); }
+
   template <class Part>
   static uint64_t load_bits(const uint8_t** p, int* bits) {
     Part part;
@@ -104,13 +102,6 @@ struct Qu8Arm {
     *p += sizeof(part);
     *bits += 8 * static_cast<int>(sizeof(part));
     return placed;
-  }
-  static void store_first(uint8_t* p, uint8x8_t x, int n) {
-    if (n >= 8) return vst1_u8(p, x);
-    uint64_t all = vget_lane_u64(vreinterpret_u64_u8(x), 0);
-    if (n & 4) store_bits<uint32_t>(&p, &all);
-    if (n & 2) store_bits<uint16_t>(&p, &all);
-    if (n & 1) store_bits<uint8_t>(&p, &all);
   }
   template <class Part>
   static void store_bits(uint8_t** p, uint64_t* all) {

@@ -101,6 +101,10 @@ struct DepthwiseArgs {
   bool positive;
 };
 
+// In simd/arm_qu8_depthwise.h.
+template <class V, int S, int R>
+class FixedDepthwise;
+
 // R rows of outputs at stride S. At stride 1 two rows share their pairs (first = 0 and 1).
 template <class V, int S, int R, int NV>
 struct Depthwise {
@@ -125,7 +129,9 @@ struct Depthwise {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
     if (!header->is_fast() || !args.positive || header->extra_steps) {
       columns<kAny>(args, panel, a);
-    } else if (!V::kFixedPoint && header->is_patched()) {
+    } else if constexpr (V::kFixedPoint) {
+      FixedDepthwise<V, S, R>::run(args, panel, a);
+    } else if (header->is_patched()) {
       columns<kPatched>(args, panel, a);
     } else {
       columns<kPlain>(args, panel, a);

@@ -191,16 +191,53 @@ struct Product {
     }
   }
 
-  // Accumulators to outputs, column by column: emit(words, c) gets them as words, not yet clamped. Column by column, so
-  // that registers become free as the next tile's product wants them.
+  // Accumulators to outputs: emit gets them column by column, see finish_float and finish_fixed.
   template <class Emit>
   [[gnu::always_inline]] static void finish(const uint8_t* panel, const ProductArgs& args, Words& acc,
                                             const Emit& emit) {
-    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
-    if constexpr (V::kFixedPoint) {
-      if (!header->is_fast()) Q::template shift_left<NV>(panel, &acc[0][0][0], R * C);
-      return finish_fast<false>(panel, args, acc, emit);
+    if constexpr (!V::kFixedPoint) {
+      finish_float(panel, args, acc, emit);
+    } else if (args.positive) {
+      finish_fixed<true>(panel, args, acc, emit);
+    } else {
+      finish_fixed<false>(panel, args, acc, emit);
     }
+  }
+
+  // emit(bytes, c) gets what column() would make. One sequence without branches: processors that execute in order hide
+  // the latencies of one column behind the others.
+  template <bool kPositive, class Emit>
+  [[gnu::always_inline]] static void finish_fixed(const uint8_t* panel, const ProductArgs& args, Words& acc,
+                                                  const Emit& emit) {
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+    if (!header->is_fast()) Q::template shift_left<NV>(panel, &acc[0][0][0], R * C);
+    const Int multiplier[2] = {Q::constant(panel, Q::kMultiplier, 0), Q::constant(panel, Q::kMultiplier, 1)};
+    const Int right[2] = {Q::constant(panel, Q::kRight, 0), Q::constant(panel, Q::kRight, 1)};
+    const Int zero_point = V::set16(args.zero_point), low = V::set8(args.min_q), high = V::set8(args.max_q);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      Int rows[R];
+#pragma GCC unroll 2
+      for (int r = 0; r < R; ++r) {
+        Int words[2];
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; ++v) {
+          words[v] = kPositive ? Q::fast_positive(acc[r][c][v], multiplier[v], right[v])
+                               : Q::fast_signed(acc[r][c][v], multiplier[v], right[v]);
+        }
+        rows[r] = V::pack16(words[0], words[1]);
+        if (!kPositive) rows[r] = V::add16(rows[r], zero_point);
+      }
+      emit(V::clamp8(V::pack8(rows[0], rows[R - 1]), low, high), c);
+    }
+  }
+
+  // emit(words, c) gets words, not yet clamped. Column by column, so
+  // that registers become free as the next tile's product wants them.
+  template <class Emit>
+  [[gnu::always_inline]] static void finish_float(const uint8_t* panel, const ProductArgs& args, Words& acc,
+                                                  const Emit& emit) {
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
     if (!header->is_fast()) {
       Words words;
 #pragma GCC unroll 32
@@ -264,6 +301,9 @@ struct Product {
     return clamp(V::pack8(row0, row1), args);
   }
 
+  // Of finish_fixed.
+  [[gnu::always_inline]] static Int column(Int bytes, int, const ProductArgs&) { return bytes; }
+
   [[gnu::always_inline]] static Int clamp(Int bytes, const ProductArgs& args) {
     return args.clamps ? V::clamp8(bytes, V::set8(args.min_q), V::set8(args.max_q)) : bytes;
   }
@@ -303,6 +343,7 @@ struct RowProduct {
   template <Shape kShape>
   [[gnu::always_inline]] static void finish(typename Product<V, R, C, kShape>::Words& words, const uint8_t* panel,
                                             const ProductArgs& args, const RowTarget<V>& to, int32_t p) {
+    if constexpr (V::kWholePanels) return finish_whole<kShape>(words, panel, args, to, p);
     using P = Product<V, R, C, kShape>;
     const int n = std::min(to.channels - p * kPanel<V>, kPanel<V>);
     P::finish(panel, args, words, [&](const auto& outputs, int c) {
@@ -317,6 +358,25 @@ struct RowProduct {
         V::store_half_rows(P::clamp(V::pack8(rows, rows), args), row0, row1, n);
       }
     });
+  }
+
+  // Without a branch per column: what a panel has less than kPanel channels goes through a buffer.
+  template <Shape kShape>
+  [[gnu::always_inline]] static void finish_whole(typename Product<V, R, C, kShape>::Words& words, const uint8_t* panel,
+                                                  const ProductArgs& args, const RowTarget<V>& to, int32_t p) {
+    const int n = std::min(to.channels - p * kPanel<V>, kPanel<V>);
+    const bool whole = n == kPanel<V>;
+    uint8_t part[2][C * kPanel<V>];
+    uint8_t* const target[2] = {to.row[0] + p * kPanel<V>, to.row[R - 1] + p * kPanel<V>};
+    uint8_t* const row0 = whole ? target[0] : part[0];
+    uint8_t* const row1 = whole ? target[1] : part[R - 1];
+    const int32_t stride = whole ? to.stride : kPanel<V>;
+    Product<V, R, C, kShape>::finish(panel, args, words, [&](auto bytes, int c) {
+      V::store_rows(bytes, row0 + c * stride, row1 + c * stride, kPanel<V>);
+    });
+    for (int i = 0; i < R * C && !whole; ++i) {
+      std::memcpy(target[i / C] + i % C * to.stride, part[i / C] + i % C * kPanel<V>, static_cast<size_t>(n));
+    }
   }
 };
 
