@@ -71,10 +71,9 @@ void check_kernel(const Kernel& kernel, int cases) {
     const std::vector<uint8_t> input = random_input(*owned, &random);
     const bool whole = kernel.op == OpKind::dense || kernel.op == OpKind::softmax ||
                        kernel.op == OpKind::global_average_pool || random.chance(60);
-    if (kernel.sliced != nullptr)
-      check_slices(kernel, *owned, input, run_kernel(reference, *owned, input, 0, &random), i);
-    const int32_t row_begin = whole ? 0 : random.integer(0, owned->shape.out_height - 1);
     const std::vector<uint8_t> want = run_kernel(reference, *owned, input, 0, &random);
+    if (kernel.sliced != nullptr) check_slices(kernel, *owned, input, want, i);
+    const int32_t row_begin = whole ? 0 : random.integer(0, owned->shape.out_height - 1);
     const std::vector<uint8_t> got = run_kernel(kernel, *owned, input, row_begin, &random);
     const size_t first = want.size() / owned->shape.out_height * row_begin;
     size_t at = 0;
