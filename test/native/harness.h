@@ -36,7 +36,8 @@ class Random {
   }
   // low ... high, both included
   int32_t integer(int32_t low, int32_t high) {
-    return low + static_cast<int32_t>(next() % (static_cast<uint64_t>(int64_t{high} - low) + 1));
+    // Not by a remainder, for which 32-bit processors have no instruction.
+    return low + static_cast<int32_t>((next() >> 32) * (static_cast<uint64_t>(int64_t{high} - low) + 1) >> 32);
   }
   bool chance(int percent) { return integer(1, 100) <= percent; }
   float real(float low, float high) { return low + (high - low) * (static_cast<float>(next() >> 40) / (1 << 24)); }
