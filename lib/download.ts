@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import envPaths from 'env-paths';
 import { MobileNetError } from './errors.js';
 
 /** A published file; its bytes are known, so that no mirror, proxy or disk can change them unnoticed. */
@@ -147,4 +148,9 @@ export async function importLocal(path: string, file: PublishedFile, from: strin
     })(),
     () => undefined,
   );
+}
+
+/** The folder named models are kept in; it need not exist. */
+export function cacheDirectory(cacheDir?: string): string {
+  return cacheDir ?? (process.env.MOBILENETV2_CACHE || envPaths('mobilenetv2', { suffix: '' }).cache);
 }

@@ -1,7 +1,6 @@
 /** The float, fully convolutional form of a loaded network, made when a class map is first asked for. */
 import type { Call } from './calls.js';
 import type { ClassMap } from './class-map.js';
-import { compileClassMap } from './compile/class-map.js';
 import { receptiveCentres, stageShapes } from './compile/geometry.js';
 import { Engine } from './engine.js';
 import { sourceChanged } from './load-model.js';
@@ -58,6 +57,7 @@ export class FloatMaps {
       const same = again.facts.contentKey === this.own.facts.contentKey;
       again.release();
       if (!same) throw sourceChanged(spec.source);
+      const { compileClassMap } = await import('./compile/class-map.js');
       return new Engine(spec, { threads: this.own.shares, compile: compileClassMap });
     } catch (error) {
       this.#engine = null; // a file that was missing may be back next time

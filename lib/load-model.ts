@@ -1,7 +1,6 @@
 /** What `MobileNetV2.load` is given, as a network description and its labels. */
-import { dequantize } from './compile/dequantize.js';
 import { describe, MobileNetError } from './errors.js';
-import { type ModelSource, readModel, readNsfwjsPackage, readTflite } from './formats/index.js';
+import { type ModelSource, readModel, readTflite } from './formats/index.js';
 import { alignLabels, checkLabels, parseLabels, readLabelFile } from './labels.js';
 import { classCount, type ModelSpec } from './model-spec.js';
 import { fetchModel, isModelName, type ModelName } from './models.js';
@@ -20,7 +19,7 @@ export async function loadSpec(source: ModelSource | ModelName, options: LoadOpt
   if (precision !== undefined) checkChoice('precision', precision, ['float32']);
   const read = async (how: LoadOptions) => {
     const spec = await readSource(source, how);
-    return precision === 'float32' ? dequantize(spec) : spec;
+    return precision === 'float32' ? (await import('./compile/dequantize.js')).dequantize(spec) : spec;
   };
   const { cacheDir } = options;
   const again: LoadOptions = { localOnly: true, ...(cacheDir !== undefined && { cacheDir }) };
@@ -32,7 +31,7 @@ async function readSource(source: ModelSource, options: LoadOptions): Promise<Mo
   if (typeof source !== 'string' || !isModelName(source)) return readModel(source);
   const { cacheDir, localOnly, onProgress } = options;
   const found = await fetchModel(source, { cacheDir, localOnly, onProgress, labels: options.labels === undefined });
-  if (found.kind === 'package') return readNsfwjsPackage();
+  if (found.kind === 'package') return (await import('./formats/nsfwjs.js')).readNsfwjsPackage();
   const labels = found.labels ? parseLabels(found.labels.bytes, found.labels.path) : null;
   return { ...readTflite(found.model.bytes, source), preprocess: found.preprocess, labels };
 }

@@ -1,7 +1,6 @@
 /** Models known by name: what they are, and where their files are kept. */
 import { basename, join } from 'node:path';
-import envPaths from 'env-paths';
-import { download, importLocal, type PublishedFile, readVerified } from './download.js';
+import type { PublishedFile } from './download.js';
 import { describe, MobileNetError } from './errors.js';
 import type { PreprocessRecipeName } from './model-spec.js';
 
@@ -94,11 +93,6 @@ export interface CachedFile {
   readonly bytes: Uint8Array;
 }
 
-/** The folder named models are kept in; it need not exist. */
-export function cacheDirectory(cacheDir?: string): string {
-  return cacheDir ?? (process.env.MOBILENETV2_CACHE || envPaths('mobilenetv2', { suffix: '' }).cache);
-}
-
 /**
  * Brings a named model into the cache, unless it is there, and returns its verified files.
  *
@@ -126,6 +120,7 @@ export async function fetchModel(name: string, options: FetchOptions = {}): Prom
     return { kind: 'package', name, preprocess: entry.preprocess, package: entry.package };
   }
 
+  const { cacheDirectory } = await import('./download.js'); // most models are files: loading does not wait for it
   const directory = join(cacheDirectory(options.cacheDir), name);
   const part = (file: PublishedFile, from?: string): Part => ({
     file,
@@ -146,6 +141,7 @@ interface Part {
 }
 
 async function provide(name: ModelName, parts: readonly Part[], options: FetchOptions): Promise<CachedFile[]> {
+  const { download, importLocal, readVerified } = await import('./download.js');
   const missing: { part: Part; damage: MobileNetError | null }[] = [];
   for (const part of parts) {
     if (part.from !== undefined) {

@@ -4,11 +4,11 @@
  * Everything here is internal. Native errors are plain `Error`s about broken contracts; what a user can cause is
  * checked, and typed, before it gets here.
  */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { MobileNetError } from './errors.js';
+import { packageRoot } from './place.js';
 import type { PreprocessPlan } from './preprocess.js';
 
 /** An instruction set that kernels are written for; the strongest the CPU has is used, below MOBILENETV2_ISA. */
@@ -219,8 +219,6 @@ export function allocateArena(bytes: number): Uint8Array {
   return new Uint8Array(bytes + ALIGNMENT);
 }
 
-const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
-
 interface Loader {
   (root: string): NativeBinding;
   /** The file it would load: a local build, or the prebuilt binary for this platform. */
@@ -276,13 +274,29 @@ function tryToLoad<T>(use: (loader: Loader) => T): T {
 /** node-gyp-build knows musl by Alpine's release file alone; other systems have musl's loader and no such file. */
 function withLibcNamed<T>(load: () => T): T {
   const loader = `/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`;
-  if (process.env.LIBC || !existsSync(loader) || libc() !== 'musl') return load();
+  if (process.env.LIBC || !existsSync(loader) || !runsOnMusl()) return load();
   process.env.LIBC = 'musl';
   try {
     return load();
   } finally {
     delete process.env.LIBC;
   }
+}
+
+/** By the first page of the executable, which names its loader; else by Node's report, which takes milliseconds. */
+function runsOnMusl(): boolean {
+  const page = Buffer.alloc(4096);
+  let file: number | undefined;
+  try {
+    file = openSync(process.execPath, 'r');
+    readSync(file, page);
+  } catch {
+    // an executable that is gone or cannot be read, which the report does without
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+  if (page.includes('/ld-musl-')) return true;
+  return page.includes('/ld-linux') ? false : libc() === 'musl';
 }
 
 let chosenIsa: Isa | undefined;

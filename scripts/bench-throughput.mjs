@@ -123,7 +123,7 @@ function print(rows) {
 }
 
 await runScript(async () => {
-  if (!options.json) setUp();
+  if (!options.json) await setUp();
   if (!options['no-peers']) installPeers(options.peers, say);
   const scratch = mkdtempSync(join(tmpdir(), 'mobilenetv2-throughput-'));
   const contestants = [];

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, relative, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { checkNativeTools, installDependencies, root, run, runScript, SetupError } from './setup.mjs';
 
@@ -64,13 +64,26 @@ function* filesUnder(directory) {
   }
 }
 
-/** Compiles lib/ to dist/ unless dist/ was made from these very files. */
-export function buildTypeScript() {
+/** A declaration file and all that it imports, directly or not. */
+function declarationsFrom(path, found = new Set()) {
+  if (found.has(path)) return found;
+  found.add(path);
+  for (const [, target] of readFileSync(path, 'utf8').matchAll(/(?:from |import\()'(\.[^']+)\.js'/g)) {
+    declarationsFrom(join(dirname(path), `${target}.d.ts`), found);
+  }
+  return found;
+}
+
+/** Bundles lib/ to dist/, with types, unless dist/ was made from these very files. */
+export async function buildTypeScript() {
   const dist = join(root, 'dist');
   const stamp = join(buildDirectory, 'dist-built-from'); // not in dist/, which is published
   const hash = createHash('sha256');
   const sources = [...filesUnder(join(root, 'lib'))].sort();
-  for (const path of [...sources, ...['tsconfig.json', 'tsconfig.build.json'].map((name) => join(root, name))]) {
+  for (const path of [
+    ...sources,
+    ...['tsconfig.json', 'tsconfig.build.json', 'scripts/bundle.mjs'].map((name) => join(root, name)),
+  ]) {
     hash
       .update(`${relative(root, path)}\0`)
       .update(readFileSync(path))
@@ -83,14 +96,12 @@ export function buildTypeScript() {
   rmSync(stamp, { force: true });
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { failure: 'lib/ does not compile; see above' });
-  // What is left of sources that are gone would be packed.
-  const wanted = new Set(
-    sources.flatMap((path) => {
-      const base = join(dist, relative(join(root, 'lib'), path).replace(/\.ts$/, ''));
-      return [`${base}.js`, `${base}.d.ts`];
-    }),
-  );
-  for (const path of filesUnder(dist)) if (!wanted.has(path)) rmSync(path);
+  // Apart from setUp()'s first import: the bundler is a dependency, which may just have been installed.
+  const { bundle } = await import('./bundle.mjs');
+  const written = await bundle(root);
+  // What is left of sources that are gone, and types that nothing of the public API refers to, would be packed.
+  const wanted = new Set([...written, ...declarationsFrom(join(dist, 'index.d.ts'))]);
+  for (const path of [...filesUnder(dist)]) if (!wanted.has(path)) rmSync(path);
 
   const cli = join(dist, 'cli.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
@@ -101,15 +112,15 @@ export function buildTypeScript() {
 }
 
 /** Dependencies, addon (and other native targets), TypeScript: everything demo and test start from. */
-export function setUp({ nativeTargets = ['mobilenetv2'] } = {}) {
+export async function setUp({ nativeTargets = ['mobilenetv2'] } = {}) {
   installDependencies();
   buildNative(nativeTargets);
-  buildTypeScript();
+  await buildTypeScript();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  await runScript(() => {
-    setUp();
+  await runScript(async () => {
+    await setUp();
     const addon = join(buildDirectory, 'Release', 'mobilenetv2.node');
     console.log(
       `${relative(root, addon)} (${Math.round(statSync(addon).size / 1024)} KB) and dist${sep} are up to date.`,

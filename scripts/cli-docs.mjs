@@ -30,8 +30,8 @@ export function cliDocument() {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  await runScript(() => {
-    if (!process.argv.includes('--no-build')) setUp();
+  await runScript(async () => {
+    if (!process.argv.includes('--no-build')) await setUp();
     writeFileSync(join(root, 'docs', 'CLI.md'), cliDocument());
   });
 }

@@ -46,7 +46,7 @@ async function show(title, model, image) {
 }
 
 await runScript(async () => {
-  setUp();
+  await setUp();
   const { MobileNetV2, fetchModel } = await import(pathToFileURL(join(root, 'dist', 'index.js')).href);
   const { default: sharp } = await import('sharp');
   const { data, info } = await sharp(photo).removeAlpha().raw().toBuffer({ resolveWithObject: true });

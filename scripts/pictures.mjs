@@ -79,7 +79,7 @@ async function photograph(page, png) {
 
 await runScript(async () => {
   const { values } = parseArgs({ options: { 'no-build': { type: 'boolean' }, model: { type: 'string' } } });
-  if (!values['no-build']) setUp();
+  if (!values['no-build']) await setUp();
   const shown = values.model ? 'mobilenet_v2_1.0_224_quant.tflite' : '--arch mobilenet_v2:1.0:224 --precision int8';
   const source = values.model ? [values.model] : ['--arch', 'mobilenet_v2:1.0:224', '--precision', 'int8'];
   const benchSource = values.model ? ['--model', values.model] : source;

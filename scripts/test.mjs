@@ -53,13 +53,13 @@ function runVitest(args) {
   return summary;
 }
 
-await runScript(() => {
+await runScript(async () => {
   const flags = process.argv.slice(2).filter((arg) => ['--no-native', '--no-build'].includes(arg));
   const vitestArgs = process.argv.slice(2).filter((arg) => !flags.includes(arg));
   const withNative = vitestArgs.length === 0 && !flags.includes('--no-native');
   try {
     if (!flags.includes('--no-build'))
-      setUp({ nativeTargets: ['mobilenetv2', ...(withNative ? ['native_tests'] : [])] });
+      await setUp({ nativeTargets: ['mobilenetv2', ...(withNative ? ['native_tests'] : [])] });
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(`\nerror: ${error.message}`);

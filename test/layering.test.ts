@@ -115,7 +115,7 @@ const LIB_RULES: readonly LibRule[] = [
   },
   {
     of: /^lib\/cli(\.ts$|\/)/,
-    may: /^lib\/(cli|tools)\/|^lib\/index\.ts$/,
+    may: /^lib\/(cli|tools)\/|^lib\/(index|place)\.ts$/,
     because: 'the CLI is a client of index and tools',
   },
   { of: /^lib\/tools\//, may: /^lib\/(?!cli)/, because: 'tools do not know the CLI' },
@@ -129,6 +129,13 @@ const LIB_RULES: readonly LibRule[] = [
 const IMPORT_KINDS: readonly [RegExp, RegExp, readonly Import['how'][], string][] = [
   [/^lib\/compile\//, /^lib\/native\.ts$/, ['type'], 'compile is pure and must not load the addon'],
   [/^lib\//, /^sharp$/, ['type', 'dynamic'], 'it is loaded only when a file must be decoded'],
+  [/^lib\/[\w-]+\.ts$/, /^lib\/download\.ts$/, ['type', 'dynamic'], 'loading a model file must not wait for it'],
+  [
+    /^lib\/([\w-]+|formats\/(index|load))\.ts$/,
+    /^lib\/(formats\/(nsfwjs|tfjs-\w+)|compile\/(class-map|dequantize))\.ts$/,
+    ['type', 'dynamic'],
+    'loading a TFLite file must not wait for it',
+  ],
 ];
 /** Packages that only these files may import. */
 const PACKAGE_OWNERS: readonly [RegExp, RegExp][] = [
@@ -277,6 +284,8 @@ describe('the checks can fail', () => {
     ],
     ['lib/classifier.ts', "import type { Options } from './cli/output.js';", 'only the CLI and its tools'],
     ['lib/preprocess.ts', "import sharp from 'sharp';", 'has a static import of sharp'],
+    ['lib/models.ts', "import { download } from './download.js';", 'has a static import of lib/download.ts'],
+    ['lib/formats/load.ts', "import { a } from './tfjs-layers.js';", 'loading a TFLite file must not wait'],
     ['lib/labels.ts', "import build from 'node-gyp-build';", 'only ^lib\\/native\\.ts$ may'],
     ['lib/labels.ts', "import Table from 'cli-table3';", 'only ^lib\\/cli'],
     ['lib/labels.ts', "console.log('hello');", 'only the CLI talks to the terminal'],

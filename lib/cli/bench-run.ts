@@ -1,6 +1,6 @@
 /** Running the cases of `bench`: one here, several in a process each. */
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../place.js';
 import type { BenchReport, BenchResult } from '../tools/bench.js';
 import { argumentsOf, type BenchCase } from './bench-options.js';
 import type { BenchProgress } from './bench-progress.js';
@@ -28,7 +28,7 @@ export class CaseFailed extends Error {
  * load time and the first inference the case's own.
  */
 export function runInProcess(c: BenchCase): Promise<BenchResult> {
-  const cli = fileURLToPath(new URL('../cli.js', import.meta.url));
+  const cli = programFile('cli.js');
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [cli, ...argumentsOf(c)], { stdio: ['ignore', 'pipe', 'inherit'] });
     let text = '';

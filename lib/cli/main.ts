@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { packageRoot } from '../place.js';
 import { addBench } from './bench.js';
 import { addClassify } from './classify.js';
 import { addDoctor } from './doctor.js';
@@ -12,7 +14,7 @@ import { endQuietlyOnClosedPipe } from './output.js';
 /** Runs the command line `argv` (as process.argv) and sets the process's exit code. Never rejects. */
 export async function main(argv: readonly string[]): Promise<void> {
   endQuietlyOnClosedPipe();
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
   const program = new Command('mobilenetv2')
     .description('Classifies images with MobileNetV2: TFLite and TensorFlow.js model files, or a model by name.')
     .version(manifest.version)

@@ -42,6 +42,7 @@ function firstLiveRow(stage: ChainStage, rowBegin: number, nextExpanded: number)
  */
 export function ringRows(stages: readonly ChainStage[], rowBegin: number, rowEnd: number): number[] {
   const last = stages.length - 1;
+  if (last === 0) return [(stages[0] as ChainStage).shape.outHeight]; // no rings, whatever the order
   const next: number[] = [];
   const expanded: number[] = [];
   let row = rowBegin;

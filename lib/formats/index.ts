@@ -1,6 +1,4 @@
-export { detectFormat, type FileFormat } from './detect.js';
+// What every load needs. Readers of one format (tfjs-layers.ts, nsfwjs.ts) are imported where that format is met.
 export { type ModelSource, readModel, type TfjsModelSource } from './load.js';
-export { type NsfwjsModelName, readNsfwjsPackage } from './nsfwjs.js';
-export { readTfjsLayers, type TfjsOptions } from './tfjs-layers.js';
 export { readTflite } from './tflite.js';
 export { splitLabels } from './tflite-labels.js';

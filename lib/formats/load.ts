@@ -7,8 +7,6 @@ import { detectFormat } from './detect.js';
 import { corrupt, naming, unsupported } from './failures.js';
 import { isObject, type JsonObject, parseJson } from './json.js';
 import { MAX_FILE_BYTES, MAX_JSON_BYTES } from './limits.js';
-import { checkLayersModel, readTfjsLayers } from './tfjs-layers.js';
-import { shardPaths } from './tfjs-weights.js';
 import { readTflite } from './tflite.js';
 import { decodeLabels } from './tflite-labels.js';
 
@@ -103,8 +101,14 @@ function parseModelJson(bytes: string | Uint8Array, name: string): JsonObject {
   throw new MobileNetError('MODEL_FORMAT_UNKNOWN', `${name}: JSON without a modelTopology, so no TensorFlow.js model`);
 }
 
+/** Apart, because most models are TFLite files, and loading one does not wait for this. */
+function loadTfjsReader() {
+  return Promise.all([import('./tfjs-layers.js'), import('./tfjs-weights.js')]);
+}
+
 async function readModelJson(path: string, bytes: Uint8Array): Promise<ModelSpec> {
   const json = parseModelJson(bytes, path);
+  const [{ checkLayersModel, readTfjsLayers }, { shardPaths }] = await loadTfjsReader();
   const directory = dirname(path);
   const files = naming(path, () => {
     checkLayersModel(json); // before its shards, which may be large
@@ -161,11 +165,12 @@ function asBytes(value: unknown, what: string): Uint8Array {
   throw new MobileNetError('INVALID_ARGUMENT', `${what}: expected a Uint8Array or ArrayBuffer, got ${describe(value)}`);
 }
 
-function readTfjsSource(source: TfjsModelSource): ModelSpec {
+async function readTfjsSource(source: TfjsModelSource): Promise<ModelSpec> {
   const name = source.name ?? 'TensorFlow.js model';
   const { modelJson, weights } = source;
   const isText = typeof modelJson === 'string' || modelJson instanceof Uint8Array;
   const json = isText ? parseModelJson(modelJson, `${name}: modelJson`) : modelJson;
+  const [{ readTfjsLayers }] = await loadTfjsReader();
   const parts = Array.isArray(weights) ? weights : [weights];
   return readTfjsLayers(json, concatenate(parts.map((part, i) => asBytes(part, `${name}: weights[${i}]`))), {
     source: name,

@@ -1,4 +1,3 @@
-import { crc32, inflateRawSync } from 'node:zlib';
 import { describe } from '../errors.js';
 import { corrupt } from './failures.js';
 
@@ -18,6 +17,11 @@ const LOCAL_BYTES = 30;
 const MAX_ENTRIES = 64;
 
 const decoder = new TextDecoder();
+
+/** Few files have an archive: the others do not wait for zlib. */
+function zlib(): typeof import('node:zlib') {
+  return process.getBuiltinModule('node:zlib');
+}
 
 /** The end record's offset, searched from the end: an archive comment of up to 65535 bytes may follow it. */
 function findEnd(view: DataView): number | null {
@@ -77,7 +81,7 @@ function readEntry(bytes: Uint8Array, view: DataView, header: number, base: numb
   const packed = bytes.subarray(start, start + packedBytes);
   const data = unpack(packed, method, size, what);
   if (data.length !== size) corrupt(`${what}: unpacks to ${data.length} bytes, expected ${size}`);
-  if (crc32(data) !== checksum) corrupt(`${what}: its checksum is wrong`);
+  if (zlib().crc32(data) !== checksum) corrupt(`${what}: its checksum is wrong`);
   return data;
 }
 
@@ -86,7 +90,7 @@ function unpack(packed: Uint8Array, method: number, size: number, what: string):
   if (method !== 8) return corrupt(`${what}: compression method ${method}, expected 0 or 8`);
   try {
     // maxOutputLength stops a bomb; zlib wants at least 1.
-    return inflateRawSync(packed, { maxOutputLength: Math.max(size, 1) });
+    return zlib().inflateRawSync(packed, { maxOutputLength: Math.max(size, 1) });
   } catch (error) {
     return corrupt(`${what}: cannot be unpacked (${error instanceof Error ? error.message : String(error)})`, error);
   }

@@ -1,7 +1,7 @@
 /** From the start of a process to the first probabilities, in fresh processes. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { MobileNetError } from '../errors.js';
+import { programFile } from '../place.js';
 import type { NetworkSource, PrecisionName } from './read-network.js';
 import { type LatencySummary, median, summarise } from './statistics.js';
 
@@ -30,7 +30,7 @@ export interface ColdStart {
   readonly firstInferenceMs: number;
 }
 
-const worker = fileURLToPath(new URL('cold-start-process.js', import.meta.url));
+const worker = programFile('tools/cold-start-process.js');
 
 /** @param onProgress share that is done, 0 ... 1. */
 export async function measureColdStart(

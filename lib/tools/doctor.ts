@@ -2,10 +2,10 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname, join, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { cacheDirectory } from '../download.js';
 import { MobileNetError } from '../errors.js';
-import { cacheDirectory } from '../models.js';
 import { addonPath, type Isa, isaCeiling, libc, native } from '../native.js';
+import { packageRoot } from '../place.js';
 import { cgroupQuota, defaultThreads } from '../threads.js';
 import { describeMachine } from './machine.js';
 import { type SelfTestOutcome, selfTest } from './self-test.js';
@@ -54,7 +54,7 @@ export interface Diagnosis {
 
 /** Takes about a second: every instruction set is tried in a process of its own. */
 export async function diagnose(): Promise<Diagnosis> {
-  const folder = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+  const folder = packageRoot;
   const problems: string[] = [];
   const attempt = <T>(look: () => T): T | null => {
     try {

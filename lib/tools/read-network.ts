@@ -1,7 +1,8 @@
 /** The network that a command line names, as a ModelSpec: what profile, inspect and peers work on. */
 import { dequantize } from '../compile/dequantize.js';
 import { MobileNetError } from '../errors.js';
-import { readModel, readNsfwjsPackage, readTflite } from '../formats/index.js';
+import { readModel, readTflite } from '../formats/index.js';
+import { readNsfwjsPackage } from '../formats/nsfwjs.js';
 import { parseLabels } from '../labels.js';
 import type { ModelSpec } from '../model-spec.js';
 import { fetchModel, isModelName } from '../models.js';

@@ -3,10 +3,10 @@
  * needs no files. Quantised results must be equal; float results may differ by rounding.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { Engine } from '../engine.js';
 import type { ModelSpec, Precision } from '../model-spec.js';
 import { type Isa, native } from '../native.js';
+import { programFile } from '../place.js';
 import { seededModel } from './seeded-model.js';
 
 export interface SelfTest {
@@ -74,7 +74,7 @@ function seededInput(precision: Precision): ArrayBufferView {
   return precision === 'int8' ? new Int8Array(bytes.buffer) : Float32Array.from(bytes, (byte) => byte / 127.5 - 1);
 }
 
-const worker = fileURLToPath(new URL('self-test-process.js', import.meta.url));
+const worker = programFile('tools/self-test-process.js');
 
 /** All instruction sets of this CPU, each in a process of its own: an illegal instruction ends only that one. */
 export async function selfTest(): Promise<SelfTestOutcome[]> {

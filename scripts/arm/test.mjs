@@ -115,7 +115,7 @@ function runApiTests(files) {
   add(counts);
 }
 
-await runScript(() => {
+await runScript(async () => {
   installDependencies();
   const missing = missingForArm();
   if (missing.length > 0) {
@@ -130,7 +130,7 @@ await runScript(() => {
     if (!executables.has(target)) executables.set(target, buildTarget(targetNamed(target), zig, 'native_tests'));
   }
   buildTarget(targetNamed('linux-arm64-glibc'), zig);
-  buildTypeScript();
+  await buildTypeScript();
   for (const machine of MACHINES) runNativeTests(machine, executables.get(machine.target));
   runApiTests(process.argv.includes('--all') ? ['test/api', 'test/cli/doctor'] : QUICK_TESTS);
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

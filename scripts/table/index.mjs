@@ -81,7 +81,7 @@ await runScript(async () => {
   if (!options['no-build']) {
     const { log } = console;
     console.log = console.error; // stdout is the table's
-    setUp();
+    await setUp();
     console.log = log;
   }
   const { systems } = await import('./systems.mjs');

@@ -46,7 +46,7 @@ async function loader(path) {
 /** A function that runs one image on one thread. */
 async function runnerOf({ spec, graph }, onnxRuntime) {
   if (spec) {
-    const { MobileNetV2 } = await loader('classifier.js');
+    const { MobileNetV2 } = await loader('index.js');
     const model = await MobileNetV2.fromSpec(spec, { threads: 1 });
     const input = new Float32Array(spec.input.height * spec.input.width * 3).fill(0.5);
     const output = new Float32Array(model.info.classes);

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readNsfwjsPackage } from '../../lib/formats/index.js';
+import { readNsfwjsPackage } from '../../lib/formats/nsfwjs.js';
 import { MobileNetV2 } from '../../lib/index.js';
 import { hasShared, needsShared, repositoryRoot, shared } from '../support/shared.js';
 

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { detectFormat, type ModelSource, readModel } from '../../lib/formats/index.js';
+import { detectFormat } from '../../lib/formats/detect.js';
+import { type ModelSource, readModel } from '../../lib/formats/index.js';
 import { tinyKeras } from './tfjs-writer.js';
 import { tinyTflite } from './tflite-writer.js';
 

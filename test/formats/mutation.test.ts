@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, vi } from 'vitest';
 import { MobileNetError } from '../../lib/errors.js';
-import { readTfjsLayers, readTflite } from '../../lib/formats/index.js';
+import { readTflite } from '../../lib/formats/index.js';
+import { readTfjsLayers } from '../../lib/formats/tfjs-layers.js';
 import { classCount, type ModelSpec, weightedLayers } from '../../lib/model-spec.js';
 import { seededRandom } from './random.js';
 import { hasSharedModels, sharedModel, skipNote } from './shared-models.js';

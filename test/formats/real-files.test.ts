@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
-import { readModel, readNsfwjsPackage } from '../../lib/formats/index.js';
+import { readModel } from '../../lib/formats/index.js';
+import { readNsfwjsPackage } from '../../lib/formats/nsfwjs.js';
 import { type ConvSpec, classCount, type ModelSpec, weightedLayers } from '../../lib/model-spec.js';
 import { hasSharedModels, sharedModel, skipNote } from './shared-models.js';
 

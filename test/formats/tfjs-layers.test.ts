@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MobileNetError } from '../../lib/errors.js';
-import { readTfjsLayers } from '../../lib/formats/index.js';
+import { readTfjsLayers } from '../../lib/formats/tfjs-layers.js';
 import { classCount, type ModelSpec } from '../../lib/model-spec.js';
 import { type TinyKerasOptions, tinyKeras } from './tfjs-writer.js';
 

@@ -2,7 +2,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { cacheDirectory, type FetchOptions, fetchModel, isModelName, modelNames } from '../../lib/models.js';
+import { cacheDirectory } from '../../lib/download.js';
+import { type FetchOptions, fetchModel, isModelName, modelNames } from '../../lib/models.js';
 import { hasShared, shared } from '../support/shared.js';
 import { serve } from './http-server.js';
 

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
@@ -16,6 +16,17 @@ function packedFiles(): string[] {
   });
   const [report] = Object.values(JSON.parse(output)) as { files: { path: string }[] }[];
   return (report?.files ?? []).map(({ path }) => path);
+}
+
+/** A file, and all it imports before it runs: paths of files, names of packages and of Node's modules. */
+function staticImports(path: string, found = new Set<string>()): Set<string> {
+  if (found.has(path)) return found;
+  found.add(path);
+  for (const [, target = ''] of readFileSync(path, 'utf8').matchAll(/^(?:import|export)\b[^;]*?["']([^"']+)["'];/gm)) {
+    if (target.startsWith('.')) staticImports(join(dirname(path), target), found);
+    else found.add(target);
+  }
+  return found;
 }
 
 describe('the published package', () => {
@@ -53,11 +64,35 @@ describe('the published package', () => {
     const imported = new Set<string>();
     for (const path of packedFiles().filter((name) => /^dist\/.*\.js$/.test(name))) {
       const source = readFileSync(join(root, path), 'utf8');
-      for (const [, name] of source.matchAll(/(?:from |import\(|require\()'([^'./][^']*)'/g)) {
+      for (const [, name] of source.matchAll(/(?:from |import\(|require\()["']([^'"./][^'"]*)["']/g)) {
         if (name && !name.startsWith('node:')) imported.add(name);
       }
     }
     expect([...imported].sort()).toEqual(Object.keys(manifest.dependencies).sort());
+  });
+
+  it('loads no package, and in few files, when it is imported', () => {
+    const loaded = staticImports(join(root, 'dist', 'index.js'));
+    const packages = [...loaded].filter((name) => !name.startsWith('node:') && !name.startsWith(root));
+    expect(packages).toEqual([]);
+    expect([...loaded].filter((name) => name.startsWith(root)).length).toBeLessThanOrEqual(3);
+    for (const rest of ['node:crypto', 'node:zlib', 'node:child_process', 'node:http', 'node:https']) {
+      expect(loaded).not.toContain(rest);
+    }
+    // Neither other formats nor the command line nor its tools; and the walk does see what is loaded.
+    const text = [...loaded].map((name) => (name.startsWith(root) ? readFileSync(name, 'utf8') : '')).join('');
+    expect(text).toContain('class MobileNetV2');
+    expect(text).toContain('readTflite');
+    for (const absent of [
+      'flattenKeras',
+      'function dequantize',
+      'function download(',
+      'CommanderError',
+      'seededModel',
+    ]) {
+      expect(text).not.toContain(absent);
+    }
+    expect([...staticImports(join(root, 'dist', 'cli.js'))]).toContain('commander');
   });
 
   it('locks dependencies without naming a registry', () => {
