@@ -2,7 +2,7 @@
 // a target region; V is the vector type of simd/x86_qu8_*.h.
 #pragma once
 
-#include "kernels/simd/qu8_product.h"
+#include "kernels/simd/qu8_plain_input.h"
 
 namespace mobilenetv2::qu8 {
 
@@ -17,14 +17,15 @@ class DenseRow {
   using Int = typename V::Int;
 
   static ProductPacking<V> packing(const Op& op) {
-    return ProductPacking<V>(op.dense.conv, plain_k(op.dense.conv.in_channels), Use::pixel);
+    return ProductPacking<V>(op.dense.conv, plain_k(op.dense.conv.in_channels), From::tensor, Use::pixel);
   }
   static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
   static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }
 
-  // The features as the words of an A tile of one column.
+  using Pixels = typename PlainInput<V>::Pixels;
+
   static StageFacts facts(const Op& op, const StageShape&) {
-    return {align_up(ATile<V>::bytes(plain_k(op.dense.conv.in_channels))), 1};
+    return {align_up(PlainInput<V>(op.dense.conv.in_channels, 1).bytes()), 1};
   }
 
   static void run(StageArgs& args, int32_t, int32_t) { run_slice(args, 0, 0, 1); }
@@ -41,7 +42,9 @@ class DenseRow {
     const Range panels = slice_range(panel_count<V>(conv.out_channels), slice, slices);
     if (panels.begin == panels.end) return;
     uint8_t* a = args.scratch + slice * facts(*args.op, args.shape).scratch_bytes;
-    fill_a_tile<V>(features, features, conv.in_channels, 1, a);
+    const PlainInput<V> input(conv.in_channels, 1);
+    input.fill(features, features, a);
+    const Pixels pixel = input.tile(features, features, a, 0);
     const size_t panel_bytes = ProductPacking<V>::full_panel_bytes(product.k);
     const uint8_t* panel = args.packed + panels.begin * panel_bytes;
     for (int32_t p = panels.begin; p < panels.end; ++p, panel += panel_bytes) {
@@ -49,25 +52,25 @@ class DenseRow {
       const int32_t n = std::min(conv.out_channels - p * kPanel<V>, kPanel<V>);
       switch (panel_shape<V>(conv.out_channels, p, true)) {
         case kOne:
-          if constexpr (!V::kWholePanels) run_panel<kOne>(*args.op, a, panel, product, n, out);
+          if constexpr (!V::kWholePanels) run_panel<kOne>(*args.op, pixel, panel, product, n, out);
           break;
         case kTwo:
-          run_panel<kTwo>(*args.op, a, panel, product, n, out);
+          run_panel<kTwo>(*args.op, pixel, panel, product, n, out);
           break;
         case kOneAndHalf:
-          if constexpr (V::kHasHalf) run_panel<kOneAndHalf>(*args.op, a, panel, product, n, out);
+          if constexpr (V::kHasHalf) run_panel<kOneAndHalf>(*args.op, pixel, panel, product, n, out);
       }
     }
   }
 
   template <Shape kShape>
-  static void run_panel(const Op& op, const uint8_t* a, const uint8_t* panel, const ProductArgs& product, int32_t n,
+  static void run_panel(const Op& op, const Pixels& pixel, const uint8_t* panel, const ProductArgs& product, int32_t n,
                         uint8_t* out) {
     const Dense& dense = op.dense;
     typename Product<V, 1, 1, kShape>::Words words;
-    Product<V, 1, 1, kShape>::accumulate(a, panel, product, words);
+    Product<V, 1, 1, kShape>::accumulate(pixel, panel, product, words);
     if (!dense.single_rounding) {
-      RowProduct<V, 1, 1>::template finish<kShape>(words, panel, product, {{out, out}, n, n}, 0);
+      RowProduct<V, Pixels, 1, 1>::template finish<kShape>(words, panel, product, {{out, out}, n, n}, 0);
       return;
     }
     alignas(64) int32_t accumulators[V::kWords];

@@ -61,10 +61,10 @@ class Block {
 
  private:
   static ProductPacking<V> expand_packing(const Op& op) {
-    return ProductPacking<V>(op.expand, plain_k(op.expand.in_channels), Use::pairs);
+    return ProductPacking<V>(op.expand, plain_k(op.expand.in_channels), From::tensor, Use::pairs);
   }
   static ProductPacking<V> project_packing(const Op& op) {
-    return ProductPacking<V>(op.project, depthwise_k<V>(op.project.in_channels), Use::rows);
+    return ProductPacking<V>(op.project, depthwise_k<V>(op.project.in_channels), From::tiles, Use::rows);
   }
 
   static Header header(const Op& op) {
@@ -104,8 +104,7 @@ class Block {
       group = std::min(group, Split(line, V::kTileCols).parts);
       tiles_bytes = group * tile_bytes;
       if (op.has_expand) {
-        const size_t tiles = Split(s.in_width, V::kTileCols).parts;
-        tiles_bytes = std::max(tiles_bytes, tiles * ATile<V>::bytes(plain_k(op.expand.in_channels)));
+        tiles_bytes = std::max(tiles_bytes, PlainInput<V>(op.expand.in_channels, s.in_width).bytes());
       }
       tiles_bytes = align_up(tiles_bytes);
     }
@@ -204,7 +203,7 @@ class Block {
         for (int32_t i = t; i < end; ++i) {
           RowTarget<V> to = row;
           for (uint8_t*& at : to.row) at += static_cast<size_t>(tiles.begin(i)) * to.channels;
-          row_tile<V>(tile_rows, tiles.count(i))(a_ + (i - t) * plan_.tile_bytes, panel, project_, to, p);
+          row_tile<V>(tile_rows, tiles.count(i))({a_ + (i - t) * plan_.tile_bytes}, panel, project_, to, p);
         }
         panel += ProductPacking<V>::full_panel_bytes(project_k_);
       }

@@ -2,27 +2,29 @@
 // a target region; V is the vector type of simd/x86_qu8_*.h.
 #pragma once
 
-#include "kernels/simd/qu8_product.h"
+#include "kernels/simd/qu8_plain_input.h"
 
 namespace mobilenetv2::qu8 {
 
 template <class V, int R, int C>
 struct ExpandProduct {
+  using Pixels = typename PlainInput<V>::Pixels;
+
   // One panel of a tile into the row pairs at `pairs`; with R = 1 only into row `row` of each pair.
-  static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, [[maybe_unused]] Shape shape,
+  static void run(const Pixels& pixels, const uint8_t* panel, const ProductArgs& args, [[maybe_unused]] Shape shape,
                   uint8_t* pairs, int row) {
     if constexpr (!V::kWholePanels) {
-      if (shape == kOne) return store<kOne>(a, panel, args, pairs, row);
+      if (shape == kOne) return store<kOne>(pixels, panel, args, pairs, row);
     }
-    store<kTwo>(a, panel, args, pairs, row);
+    store<kTwo>(pixels, panel, args, pairs, row);
   }
 
   template <Shape kShape>
-  [[gnu::always_inline]] static void store(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
+  [[gnu::always_inline]] static void store(const Pixels& pixels, const uint8_t* panel, const ProductArgs& args,
                                            uint8_t* pairs, int row) {
     using P = Product<V, R, C, kShape>;
     typename P::Words words;
-    P::accumulate(a, panel, args, words);
+    P::accumulate(pixels, panel, args, words);
     P::finish(panel, args, words, [&](const auto& outputs, int c) {
       uint8_t* pair = pairs + c * kVectorBytes<V>;
       const auto x = V::interleave(P::column(outputs, c, args));
@@ -32,7 +34,8 @@ struct ExpandProduct {
 };
 
 template <class V>
-using ExpandTile = void (*)(const uint8_t*, const uint8_t*, const ProductArgs&, Shape, uint8_t*, int);
+using ExpandTile = void (*)(const typename PlainInput<V>::Pixels&, const uint8_t*, const ProductArgs&, Shape, uint8_t*,
+                            int);
 
 template <class V, int... C>
 ExpandTile<V> expand_tile(int rows, int columns, std::integer_sequence<int, C...>) {
@@ -41,24 +44,27 @@ ExpandTile<V> expand_tile(int rows, int columns, std::integer_sequence<int, C...
   return kTiles[rows - 1][columns - 1];
 }
 
+template <class V>
+ExpandTile<V> expand_tile(int rows, int columns) {
+  return expand_tile<V>(rows, columns, std::make_integer_sequence<int, V::kTileCols>());
+}
+
 // One or two rows of the narrow tensor into the pairs at `pairs` (column 0 of panel 0; panels lie panel_bytes apart).
-// `a` is room for the row's A tiles.
+// `scratch` is room for the rows as a PlainInput.
 template <class V>
 void expand_rows(const Conv& conv, const uint8_t* packed, const uint8_t* row0, const uint8_t* row1, int rows,
-                 int32_t width, uint8_t* a, uint8_t* pairs, size_t panel_bytes, int row) {
+                 int32_t width, uint8_t* scratch, uint8_t* pairs, size_t panel_bytes, int row) {
   const ProductArgs args = product_args<V>(conv, plain_k(conv.in_channels), packed);
-  const size_t tile_bytes = ATile<V>::bytes(args.k);
-  const Split tiles(width, V::kTileCols);
-  for (int32_t t = 0; t < tiles.parts; ++t) {
-    const size_t at = static_cast<size_t>(tiles.begin(t)) * conv.in_channels;
-    fill_a_tile<V>(row0 + at, row1 + at, conv.in_channels, tiles.count(t), a + t * tile_bytes);
-  }
+  const PlainInput<V> input(conv.in_channels, width);
+  const Split& tiles = input.tiles();
+  input.fill(row0, row1, scratch);
   for (int32_t p = 0; p < panel_count<V>(conv.out_channels); ++p) {
     const Shape shape = panel_shape<V>(conv.out_channels, p, false);
+    const uint8_t* panel = packed + p * ProductPacking<V>::full_panel_bytes(args.k);
     for (int32_t t = 0; t < tiles.parts; ++t) {
-      const auto tile = expand_tile<V>(rows, tiles.count(t), std::make_integer_sequence<int, V::kTileCols>());
-      tile(a + t * tile_bytes, packed + p * ProductPacking<V>::full_panel_bytes(args.k), args, shape,
-           pairs + p * panel_bytes + static_cast<size_t>(tiles.begin(t)) * kVectorBytes<V>, row);
+      expand_tile<V>(rows, tiles.count(t))(
+          input.tile(row0, row1, scratch, t), panel, args, shape,
+          pairs + p * panel_bytes + static_cast<size_t>(tiles.begin(t)) * kVectorBytes<V>, row);
     }
   }
 }

@@ -41,8 +41,10 @@ typename V::Int residual_sum(const ResidualPacked& packed, typename V::Int a, ty
 
 // Four vectors of outputs as bytes; n < 4 * kWords: only the first n.
 template <class V>
-void residual_bytes(const Residual& r, const ResidualPacked& packed, const uint8_t* a, uint8_t* b, int n) {
+[[gnu::always_inline]] inline void residual_bytes(const Residual& r, const ResidualPacked& packed, const uint8_t* a,
+                                                  uint8_t* b, int n) {
   typename V::Int sum[4];
+#pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
     const int rest = std::max(n - i * V::kWords, 0);
     sum[i] = residual_sum<V>(packed, V::load_bytes(a + i * V::kWords, rest), V::load_bytes(b + i * V::kWords, rest));
@@ -106,7 +108,9 @@ void float_residual_row(const Residual& r, const ResidualPacked& packed, const u
     return;
   }
   constexpr int32_t kStep = 4 * V::kWords;
-  for (int32_t i = 0; i < count; i += kStep) residual_bytes<V>(r, packed, a + i, b + i, std::min(count - i, kStep));
+  int32_t i = 0;
+  for (; i + kStep <= count; i += kStep) residual_bytes<V>(r, packed, a + i, b + i, kStep);
+  if (i < count) residual_bytes<V>(r, packed, a + i, b + i, count - i);
 }
 
 // In simd/arm_qu8_residual.h, for processors whose instructions round as the fixed point does: nothing is packed.

@@ -28,23 +28,23 @@ class SlicedBlock {
 
   // Rows of the expanded image are counted as in Block: row pair p holds input rows 2 p - before and the next. Output
   // rows go in twos, which share a tile. Scratch: A tiles of the whole depthwise output [two rows][columns], common to
-  // all; per slice, A tiles of the whole input [row pair][columns] and the row pairs of one panel.
+  // all; per slice, the whole input [row pair] as the product reads it, and the row pairs of one panel.
   struct Plan {
     int32_t stride, before, columns, panels, pairs;
-    Split in_tiles, out_tiles;
-    size_t pair_bytes, in_tile_bytes, out_tile_bytes, tensor_bytes, input_bytes;
+    PlainInput<V> input;
+    Split out_tiles;
+    size_t pair_bytes, out_tile_bytes, tensor_bytes, input_bytes;
 
-    Plan(const Op& op, const StageShape& s) : in_tiles(s.in_width, V::kTileCols), out_tiles(s.out_width, V::kTileCols) {
+    Plan(const Op& op, const StageShape& s) : input(s.in_channels, s.in_width), out_tiles(s.out_width, V::kTileCols) {
       stride = op.depthwise.stride;
       before = s.pad_top + (stride == 2 ? 1 : 0);
       columns = std::max(s.in_width + s.pad_left, (s.out_width - 1) * stride + 3);
       panels = panel_count<V>(op.depthwise.out_channels);
       pairs = first_row(s.out_height - 1) / 2 + 2;
       pair_bytes = static_cast<size_t>(columns) * kVectorBytes<V>;
-      in_tile_bytes = op.has_expand ? ATile<V>::bytes(plain_k(op.expand.in_channels)) : 0;
       out_tile_bytes = ATile<V>::bytes(depthwise_k<V>(op.project.in_channels));
       tensor_bytes = align_up(static_cast<size_t>((s.out_height + 1) / 2) * out_tiles.parts * out_tile_bytes);
-      input_bytes = align_up(static_cast<size_t>(pairs) * in_tiles.parts * in_tile_bytes);
+      input_bytes = op.has_expand ? align_up(pairs * input.bytes()) : 0;
     }
 
     int32_t first_row(int32_t y) const { return stride * y + (stride == 2 ? 1 : 0); }
@@ -70,9 +70,6 @@ class SlicedBlock {
     return {begin, std::max(end - begin, 0), begin - row};
   }
 
-  uint8_t* in_tile(uint8_t* input, int32_t p, int32_t t) const {
-    return input + (p * plan_.in_tiles.parts + t) * plan_.in_tile_bytes;
-  }
   uint8_t* out_tile(int32_t y, int32_t t) const {
     return args_.scratch + (y / 2 * plan_.out_tiles.parts + t) * plan_.out_tile_bytes;
   }
@@ -92,31 +89,28 @@ class SlicedBlock {
   }
 
   void fill_input(uint8_t* input) const {
-    const int32_t channels = shape_.in_channels;
     for (int32_t p = 0; p < plan_.pairs; ++p) {
       const PairRows in = pair_rows(p);
       if (in.rows == 0) continue;
-      for (int32_t t = 0; t < plan_.in_tiles.parts; ++t) {
-        const size_t at = static_cast<size_t>(plan_.in_tiles.begin(t)) * channels;
-        fill_a_tile<V>(args_.input.row(in.row) + at, args_.input.row(in.row + in.rows - 1) + at, channels,
-                       plan_.in_tiles.count(t), in_tile(input, p, t));
-      }
+      plan_.input.fill(args_.input.row(in.row), args_.input.row(in.row + in.rows - 1), input + p * plan_.input.bytes());
     }
   }
 
-  void expand_panel(int32_t panel, uint8_t* input, uint8_t* pairs) const {
+  void expand_panel(int32_t panel, const uint8_t* input, uint8_t* pairs) const {
     const uint8_t* packed = args_.packed + sizeof(Header);
     const ProductArgs product = product_args<V>(op_.expand, plain_k(op_.expand.in_channels), packed);
     packed += panel * ProductPacking<V>::full_panel_bytes(product.k);
     const Shape shape = panel_shape<V>(op_.expand.out_channels, panel, false);
+    const Split& tiles = plan_.input.tiles();
     for (int32_t p = 0; p < plan_.pairs; ++p) {
       const PairRows in = pair_rows(p);
       if (in.rows == 0) continue;
+      const uint8_t* row0 = args_.input.row(in.row);
+      const uint8_t* row1 = args_.input.row(in.row + in.rows - 1);
       uint8_t* to = pairs + p * plan_.pair_bytes + shape_.pad_left * kVectorBytes<V>;
-      for (int32_t t = 0; t < plan_.in_tiles.parts; ++t) {
-        const auto tile =
-            expand_tile<V>(in.rows, plan_.in_tiles.count(t), std::make_integer_sequence<int, V::kTileCols>());
-        tile(in_tile(input, p, t), packed, product, shape, to + plan_.in_tiles.begin(t) * kVectorBytes<V>, in.half);
+      for (int32_t t = 0; t < tiles.parts; ++t) {
+        expand_tile<V>(in.rows, tiles.count(t))(plan_.input.tile(row0, row1, input + p * plan_.input.bytes(), t),
+                                                packed, product, shape, to + tiles.begin(t) * kVectorBytes<V>, in.half);
       }
     }
   }
@@ -171,7 +165,7 @@ class SlicedBlock {
           const int64_t first = c * pixels + channels * (int64_t{y} * shape_.out_width + rows * x);
           if (first < begin || first >= end) continue;
           const RowTarget<V> to{{output(y, x), output(y + rows - 1, x)}, shape_.out_channels, shape_.out_channels};
-          row_tile<V>(rows, columns)(out_tile(y, t), panel, product, to, p);
+          row_tile<V>(rows, columns)({out_tile(y, t)}, panel, product, to, p);
           if (!op_.residual.present) continue;
           for (int32_t r = y; r < y + rows; ++r) add_input(r, x, columns, c, channels);
         }

@@ -1,8 +1,8 @@
-// The quantised 1x1 convolution: A tiles of the strip's rows, then panel after panel over all of them. Include inside a
+// The quantised 1x1 convolution: panel after panel over all tiles of a strip of rows. Include inside a
 // target region; V is the vector type of simd/x86_qu8_*.h.
 #pragma once
 
-#include "kernels/simd/qu8_product.h"
+#include "kernels/simd/qu8_plain_input.h"
 
 namespace mobilenetv2::qu8 {
 
@@ -14,23 +14,20 @@ class Pointwise {
   }
 
  private:
-  // Tiles that stay in the first-level cache beside a panel.
-  static constexpr size_t kTilesBytes = 24 << 10;
+  // Of a strip's input, which stays in the first-level cache beside a panel.
+  static constexpr size_t kStripBytes = 24 << 10;
 
   static ProductPacking<V> packing(const Op& op) {
-    return ProductPacking<V>(op.conv, plain_k(op.conv.in_channels), Use::rows);
+    return ProductPacking<V>(op.conv, plain_k(op.conv.in_channels), From::tensor, Use::rows);
   }
   static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
   static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }
 
-  static size_t row_pair_bytes(const Op& op, const StageShape& s) {
-    return Split(s.out_width, V::kTileCols).parts * ATile<V>::bytes(plain_k(op.conv.in_channels));
-  }
-
   static StageFacts facts(const Op& op, const StageShape& s) {
-    const size_t bytes = row_pair_bytes(op, s);
-    const auto pairs = std::clamp<int32_t>(static_cast<int32_t>(kTilesBytes / bytes), 1, (s.out_height + 1) / 2);
-    return {pairs * bytes, 2 * pairs};
+    const PlainInput<V> input(op.conv.in_channels, s.out_width);
+    const size_t bytes = std::max(input.bytes(), size_t{2} * s.out_width * op.conv.in_channels);
+    const auto pairs = std::clamp<int32_t>(static_cast<int32_t>(kStripBytes / bytes), 1, (s.out_height + 1) / 2);
+    return {pairs * input.bytes(), 2 * pairs};
   }
 
   static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
@@ -59,27 +56,23 @@ class Pointwise {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
     const ProductArgs product = product_args<V>(op.conv, plain_k(op.conv.in_channels), args.packed);
-    const size_t tile_bytes = ATile<V>::bytes(product.k);
-    const Split tiles(s.out_width, V::kTileCols);
-    uint8_t* a = scratch;
-    for (int32_t y = begin; y < end; y += 2) {
-      const int32_t y1 = std::min(y + 1, end - 1);
-      for (int32_t t = 0; t < tiles.parts; ++t, a += tile_bytes) {
-        const size_t at = static_cast<size_t>(tiles.begin(t)) * s.in_channels;
-        fill_a_tile<V>(args.input.row(y) + at, args.input.row(y1) + at, s.in_channels, tiles.count(t), a);
-      }
-    }
+    const PlainInput<V> input(op.conv.in_channels, s.out_width);
+    const Split& tiles = input.tiles();
+    const auto last = [&](int32_t y) { return std::min(y + 1, end - 1); };
+    const auto pair_scratch = [&](int32_t y) { return scratch + (y - begin) / 2 * input.bytes(); };
+    for (int32_t y = begin; y < end; y += 2) input.fill(args.input.row(y), args.input.row(last(y)), pair_scratch(y));
     const size_t panel_bytes = ProductPacking<V>::full_panel_bytes(product.k);
     const uint8_t* panel = args.packed + panels.begin * panel_bytes;
     for (int32_t p = panels.begin; p < panels.end; ++p, panel += panel_bytes) {
-      a = scratch;
       for (int32_t y = begin; y < end; y += 2) {
-        const int rows = y + 1 < end ? 2 : 1;
-        for (int32_t t = 0; t < tiles.parts; ++t, a += tile_bytes) {
+        const uint8_t* row0 = args.input.row(y);
+        const uint8_t* row1 = args.input.row(last(y));
+        for (int32_t t = 0; t < tiles.parts; ++t) {
           const size_t at = static_cast<size_t>(tiles.begin(t)) * s.out_channels;
           const RowTarget<V> to{
-              {args.output.row(y) + at, args.output.row(y + rows - 1) + at}, s.out_channels, s.out_channels};
-          row_tile<V>(rows, tiles.count(t))(a, panel, product, to, p);
+              {args.output.row(y) + at, args.output.row(last(y)) + at}, s.out_channels, s.out_channels};
+          row_tile<V, typename PlainInput<V>::Pixels>(last(y) - y + 1, tiles.count(t))(
+              input.tile(row0, row1, pair_scratch(y), t), panel, product, to, p);
         }
       }
     }

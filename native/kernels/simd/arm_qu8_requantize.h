@@ -32,8 +32,10 @@ struct Requantize<V, true> {
 #pragma GCC unroll 32
     for (int i = 0; i < kVectors * pixels; ++i) acc[i] = vqshlq_s32(acc[i], constant(panel, kLeft, i % kVectors));
   }
-  template <int kCount>
-  static void patch(const uint8_t*, int, int32_t, Int*) {}  // the fast form has no exceptions
+  template <class... Acc>
+  static bool meets_patch(const uint8_t*, int, const Acc&...) {
+    return false;  // the fast form has no exceptions
+  }
 
   // Outputs that the clamp keeps from going below zero, where the roundings of halves differ.
   static Int fast_positive(Int acc, Int multiplier, Int right) {
@@ -44,11 +46,9 @@ struct Requantize<V, true> {
     return vrshlq_s32(vsraq_n_s32(product, vandq_s32(product, right), 31), right);
   }
 
-  // An accumulator of vector v, with the zero point.
-  static Int any(const uint8_t* panel, int v, int32_t zero_point, bool, Int acc) {
-    const Int multiplier = constant(panel, kMultiplier, v);
-    const Int y = full(acc, multiplier, constant(panel, kLeft, v), constant(panel, kRight, v));
-    return V::add(y, V::set(zero_point));
+  // An accumulator of vector v, before the zero point (which is 0 when positive).
+  static Int any(const uint8_t* panel, int v, int32_t, bool, Int acc) {
+    return full(acc, constant(panel, kMultiplier, v), constant(panel, kLeft, v), constant(panel, kRight, v));
   }
 
   // Header and constants of panel p. `sums(o)` gives a channel's WeightSums.

@@ -207,17 +207,22 @@ struct Depthwise {
               acc = V::dot_quad(acc, taps[kx], V::load_quad_weights(more));
             }
           }
-          y[r][v] = kKind == kAny ? Q::any(panel, v, args.zero_point, args.positive, acc) : acc;
+          y[r][v] = acc;
+          if (kKind != kAny) continue;
+          y[r][v] = Q::any(panel, v, args.zero_point, args.positive, acc);
+          if (!args.positive) y[r][v] = V::add(y[r][v], V::set(args.zero_point));
         }
       }
 #pragma GCC unroll 2
       for (int v = 0; v < NV && kKind != kAny; ++v) {
-        Int words[R];
+        if (kKind == kPatched) {
+          if (Q::meets_patch(panel, v, y[0][v], y[R - 1][v])) {
+            for (int r = 0; r < R; ++r) y[r][v] = Q::any(panel, v, args.zero_point, true, y[r][v]);
+            continue;
+          }
+        }
 #pragma GCC unroll 2
-        for (int r = 0; r < R; ++r) words[r] = y[r][v];
-        if (kKind == kPatched) Q::template patch<R>(panel, v, header->patches[v], words);
-#pragma GCC unroll 2
-        for (int r = 0; r < R; ++r) y[r][v] = Q::fast_positive(words[r], scale[v], offset[v]);
+        for (int r = 0; r < R; ++r) y[r][v] = Q::fast_positive(y[r][v], scale[v], offset[v]);
       }
       const Int row0 = V::pack16(y[0][0], NV == 2 ? y[0][NV - 1] : V::zero());
       const Int row1 = R == 2 ? V::pack16(y[R - 1][0], NV == 2 ? y[R - 1][NV - 1] : V::zero()) : row0;

@@ -113,6 +113,9 @@ struct ChannelRange {
 // row pairs may not; the classifier's single pixel is not worth looking for fast forms.
 enum class Use { rows, pairs, pixel };
 
+// Where a product's inputs lie: in A tiles, or in a narrow tensor (see PlainInput).
+enum class From { tiles, tensor };
+
 template <class V, class Sums>
 void pack_float_constants(const Conv& conv, int32_t p, Shape shape, Use use, uint8_t* panel, const Sums& sums) {
   using R = Requantize<V>;
@@ -170,12 +173,12 @@ struct PlainOrder {
 };
 
 // A convolution as a matrix product, panel after panel, each: header, constants, one weight vector (or two) per step
-// of V::kGroup channels. Then the extra steps: offset in the A tile, two vectors. An Order's place at or beyond the
+// of V::kGroup channels. Then the extra steps: offset from the pixel, two vectors. An Order's place at or beyond the
 // channel's weights stands for none.
 template <class V, class Order = PlainOrder>
 class ProductPacking {
  public:
-  ProductPacking(const Conv& conv, KShape k, Use use) : conv_(conv), k_(k), use_(use) {}
+  ProductPacking(const Conv& conv, KShape k, From from, Use use) : conv_(conv), k_(k), from_(from), use_(use) {}
 
   // Bytes of all panels and extra steps.
   size_t bytes() const {
@@ -194,7 +197,7 @@ class ProductPacking {
       header->extra_first = extra_count;
       for_each_extra(p, [&](int32_t step, int part) {
         uint8_t* extra = packed + panels() * full_panel_bytes(k_) + extra_count++ * kExtraBytes;
-        const int32_t offset = a_offset(k_, step);
+        const int32_t offset = V::kReadsRows && from_ == From::tensor ? V::kGroup * step : a_offset(k_, step);
         std::memcpy(extra, &offset, sizeof(offset));
         pack_extra(p, step, part, extra + kAlignment);
         ++header->extra_steps;
@@ -303,6 +306,7 @@ class ProductPacking {
 
   const Conv& conv_;
   const KShape k_;
+  const From from_;
   const Use use_;
 };
 

@@ -25,6 +25,39 @@ struct ATile {
   }
 };
 
+// Where the pixels of a product's tile begin: in an A tile, or one after the other in two rows of a narrow tensor.
+template <class V>
+struct TilePixels {
+  const uint8_t* a;
+  const uint8_t* at(int r, int c) const { return a + c * V::kColBytes + r * ATile<V>::kRowBytes; }
+};
+
+struct RowPixels {
+  const uint8_t* row[2];
+  size_t channels, channels3, channels5;
+
+  RowPixels(const uint8_t* row0, const uint8_t* row1, int32_t channels)
+      : row{row0, row1},
+        channels(static_cast<size_t>(channels)),
+        channels3(3 * this->channels),
+        channels5(5 * this->channels) {}
+
+  void advance(size_t bytes) {
+    row[0] += bytes;
+    row[1] += bytes;
+#if defined(__GNUC__)
+    // Keeps the compiler from giving every pixel a pointer of its own, for which there are no registers: these
+    // multiples are all that x86 addresses need.
+    __asm__("" : "+r"(row[0]), "+r"(row[1]));
+#endif
+  }
+  [[gnu::always_inline]] const uint8_t* at(int r, int c) const {
+    constexpr int kFactor[] = {0, 1, 2, 1, 4, 1, 2};
+    const size_t unit = c == 3 || c == 6 ? channels3 : c == 5 ? channels5 : channels;
+    return row[r] + kFactor[c] * unit;
+  }
+};
+
 // What a product needs of a packed convolution beside the panel.
 struct ProductArgs {
   KShape k;
@@ -55,14 +88,15 @@ struct Product {
   using Words = Int[R][C][NV];
 
   // One step of kGroup channels: every pixel's word times the panel's weights.
-  [[gnu::always_inline]] static void step(const uint8_t* a, const uint8_t* w, Words& acc) {
+  template <class Pixels>
+  [[gnu::always_inline]] static void step(const Pixels& pixels, size_t at, const uint8_t* w, Words& acc) {
     typename V::Weights weights[NV];
     for (int v = 0; v < NV; ++v) weights[v] = V::load_weights(w + v * V::kWeightBytes);
 #pragma GCC unroll 2
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
-        const typename V::Pixel pixel = V::broadcast(a + c * V::kColBytes + r * A::kRowBytes);
+        const typename V::Pixel pixel = V::broadcast(pixels.at(r, c) + at);
 #pragma GCC unroll 2
         for (int v = 0; v < NV; ++v) {
           if constexpr (kShape == kOneAndHalf) {
@@ -98,7 +132,7 @@ struct Product {
       }
     } else {
 #pragma GCC unroll 4
-      for (int s = 0; s < kSteps; ++s) step(a + 4 * s, w + s * NV * V::kWeightBytes, acc);
+      for (int s = 0; s < kSteps; ++s) step(TilePixels<V>{a}, 4 * s, w + s * NV * V::kWeightBytes, acc);
     }
   }
 
@@ -146,19 +180,7 @@ struct Product {
     }
   }
 
-  [[gnu::always_inline]] static void accumulate(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
-                                                Words& acc) {
-    if constexpr (V::kProduct == ProductForm::matrices) {
-      accumulate_matrices(a, panel, args, acc);
-    } else {
-      accumulate_words(a, panel, args, acc);
-    }
-  }
-
-  [[gnu::always_inline]] static void accumulate_words(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
-                                                      Words& acc) {
-    constexpr int kPerChunk = 8 / V::kGroup, kPerHalf = 4 / V::kGroup, kStep = NV * V::kWeightBytes;
-    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+  [[gnu::always_inline]] static void start(const uint8_t* panel, Words& acc) {
 #pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) {
       const Int bias = Q::constant(panel, Q::kBias, v);
@@ -168,6 +190,13 @@ struct Product {
         for (int c = 0; c < C; ++c) acc[r][c][v] = bias;
       }
     }
+  }
+
+  [[gnu::always_inline]] static void accumulate_words(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
+                                                      Words& acc) {
+    constexpr int kPerChunk = 8 / V::kGroup, kPerHalf = 4 / V::kGroup, kStep = NV * V::kWeightBytes;
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+    start(panel, acc);
     const uint8_t* w = panel + Q::kHeaderBytes;
     const uint8_t* block = a;
     int32_t chunks = args.k.chunks, lane = 0;
@@ -187,7 +216,36 @@ struct Product {
     }
     for (int32_t e = 0; e < header->extra_steps; ++e) {
       const uint8_t* extra = args.extra + (header->extra_first + e) * (kAlignment + 2 * V::kWeightBytes);
-      step(a + *reinterpret_cast<const int32_t*>(extra), extra + kAlignment, acc);
+      step(TilePixels<V>{a}, *reinterpret_cast<const int32_t*>(extra), extra + kAlignment, acc);
+    }
+  }
+
+  // Of an A tile.
+  [[gnu::always_inline]] static void accumulate(TilePixels<V> tile, const uint8_t* panel, const ProductArgs& args,
+                                                Words& acc) {
+    if constexpr (V::kProduct == ProductForm::matrices) {
+      accumulate_matrices(tile.a, panel, args, acc);
+    } else {
+      accumulate_words(tile.a, panel, args, acc);
+    }
+  }
+
+  // Of pixels where they lie; whole chunks.
+  [[gnu::always_inline]] static void accumulate(RowPixels pixels, const uint8_t* panel, const ProductArgs& args,
+                                                Words& acc) {
+    constexpr int kStep = NV * V::kWeightBytes;
+    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
+    start(panel, acc);
+    const uint8_t* w = panel + Q::kHeaderBytes;
+    const RowPixels first = pixels;
+    for (int32_t chunk = 0; chunk < args.k.chunks; ++chunk, w += 2 * kStep) {
+      step(pixels, 0, w, acc);
+      step(pixels, 4, w + kStep, acc);
+      pixels.advance(8);
+    }
+    for (int32_t e = 0; e < header->extra_steps; ++e) {
+      const uint8_t* extra = args.extra + (header->extra_first + e) * (kAlignment + 2 * V::kWeightBytes);
+      step(first, *reinterpret_cast<const int32_t*>(extra), extra + kAlignment, acc);
     }
   }
 
@@ -232,57 +290,47 @@ struct Product {
     }
   }
 
-  // emit(words, c) gets words, not yet clamped. Column by column, so
-  // that registers become free as the next tile's product wants them.
+  // emit(words, c) gets words, not yet clamped and, when signed, before the zero point.
   template <class Emit>
   [[gnu::always_inline]] static void finish_float(const uint8_t* panel, const ProductArgs& args, Words& acc,
                                                   const Emit& emit) {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
-    if (!header->is_fast()) {
+    if (!header->is_fast() ||
+        (header->is_patched() && meets_patch(panel, acc, std::make_integer_sequence<int, R * C>()))) {
       Words words;
 #pragma GCC unroll 32
       for (int i = 0; i < R * C * NV; ++i)
         words[i / (C * NV)][i / NV % C][i % NV] = acc[i / (C * NV)][i / NV % C][i % NV];
       return finish_rare(panel, args, words, emit);
     }
-    // A path of its own each: where they met, registers would have to be spilled.
-    if (header->is_patched()) {
-      finish_fast<true>(panel, args, acc, emit);
-    } else {
-      finish_fast<false>(panel, args, acc, emit);
-    }
-  }
-
-  template <bool kPatched, class Emit>
-  [[gnu::always_inline]] static void finish_fast(const uint8_t* panel, const ProductArgs& args, Words& acc,
-                                                 const Emit& emit) {
-    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
     typename V::Float scale[NV], offset[NV];
 #pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) {
       scale[v] = Q::float_constant(panel, Q::kScale, v);
       offset[v] = Q::float_constant(panel, Q::kOffset, v);
     }
-    const Int zero_point = V::set(args.zero_point);
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
-#pragma GCC unroll 2
-      for (int v = 0; v < NV; ++v) {
-        Int words[R];
-#pragma GCC unroll 2
-        for (int r = 0; r < R; ++r) words[r] = acc[r][c][v];
-        if (kPatched) Q::template patch<R>(panel, v, header->patches[v], words);
-#pragma GCC unroll 2
-        for (int r = 0; r < R; ++r) {
-          acc[r][c][v] = args.positive ? Q::fast_positive(words[r], scale[v], offset[v])
-                                       : V::add(Q::fast_signed(words[r], scale[v], offset[v]), zero_point);
-        }
+#pragma GCC unroll 4
+      for (int i = 0; i < R * NV; ++i) {
+        Int& word = acc[i / NV][c][i % NV];
+        word = args.positive ? Q::fast_positive(word, scale[i % NV], offset[i % NV])
+                             : Q::fast_signed(word, scale[i % NV], offset[i % NV]);
       }
       emit(acc, c);
     }
   }
 
-  // The same where a vector has no fast form. Out of line: the common case keeps its registers.
+  template <int... I>
+  [[gnu::always_inline]] static bool meets_patch(const uint8_t* panel, const Words& acc,
+                                                 std::integer_sequence<int, I...>) {
+    bool any = Q::meets_patch(panel, 0, acc[I / C][I % C][0]...);
+    if (NV == 2) any |= Q::meets_patch(panel, 1, acc[I / C][I % C][NV - 1]...);
+    return any;
+  }
+
+  // The same where a vector has no fast form or an accumulator is exceptional. Out of line: the common case keeps its
+  // registers.
   template <class Emit>
   [[gnu::noinline]] static void finish_rare(const uint8_t* panel, const ProductArgs& args, Words& acc,
                                             const Emit& emit) {
@@ -296,13 +344,18 @@ struct Product {
 
   // Column c as clamped bytes: lanes [8 channels of row 0][8 of row 1]; with one vector, 4, 4 zeros, 4, 4 zeros.
   [[gnu::always_inline]] static Int column(const Words& words, int c, const ProductArgs& args) {
-    const Int row0 = V::pack16(words[0][c][0], NV == 2 ? words[0][c][NV - 1] : V::zero());
-    const Int row1 = R == 2 ? V::pack16(words[R - 1][c][0], NV == 2 ? words[R - 1][c][NV - 1] : V::zero()) : row0;
+    const Int row0 = pack16(words[0][c][0], NV == 2 ? words[0][c][NV - 1] : V::zero(), args);
+    const Int row1 = R == 2 ? pack16(words[R - 1][c][0], NV == 2 ? words[R - 1][c][NV - 1] : V::zero(), args) : row0;
     return clamp(V::pack8(row0, row1), args);
   }
 
   // Of finish_fixed.
   [[gnu::always_inline]] static Int column(Int bytes, int, const ProductArgs&) { return bytes; }
+
+  [[gnu::always_inline]] static Int pack16(Int a, Int b, const ProductArgs& args) {
+    const Int packed = V::pack16(a, b);
+    return args.positive ? packed : V::add16(packed, V::set16(args.zero_point));
+  }
 
   [[gnu::always_inline]] static Int clamp(Int bytes, const ProductArgs& args) {
     return args.clamps ? V::clamp8(bytes, V::set8(args.min_q), V::set8(args.max_q)) : bytes;
@@ -317,26 +370,27 @@ struct RowTarget {
   int32_t stride;    // from one column to the next
 };
 
-template <class V, int R, int C>
+template <class V, class Pixels, int R, int C>
 struct RowProduct {
   // One panel: product, requantisation, store.
-  static void run(const uint8_t* a, const uint8_t* panel, const ProductArgs& args, const RowTarget<V>& to, int32_t p) {
+  static void run(const Pixels& pixels, const uint8_t* panel, const ProductArgs& args, const RowTarget<V>& to,
+                  int32_t p) {
     switch (panel_shape<V>(to.channels, p, true)) {
       case kOne:
-        if constexpr (!V::kWholePanels) store<kOne>(a, panel, args, to, p);
+        if constexpr (!V::kWholePanels) store<kOne>(pixels, panel, args, to, p);
         return;
       case kTwo:
-        return store<kTwo>(a, panel, args, to, p);
+        return store<kTwo>(pixels, panel, args, to, p);
       case kOneAndHalf:
-        if constexpr (V::kHasHalf) store<kOneAndHalf>(a, panel, args, to, p);
+        if constexpr (V::kHasHalf) store<kOneAndHalf>(pixels, panel, args, to, p);
     }
   }
 
   template <Shape kShape>
-  [[gnu::always_inline]] static void store(const uint8_t* a, const uint8_t* panel, const ProductArgs& args,
+  [[gnu::always_inline]] static void store(const Pixels& pixels, const uint8_t* panel, const ProductArgs& args,
                                            const RowTarget<V>& to, int32_t p) {
     typename Product<V, R, C, kShape>::Words words;
-    Product<V, R, C, kShape>::accumulate(a, panel, args, words);
+    Product<V, R, C, kShape>::accumulate(pixels, panel, args, words);
     finish<kShape>(words, panel, args, to, p);
   }
 
@@ -354,7 +408,7 @@ struct RowProduct {
       } else if constexpr (kShape == kOneAndHalf) {
         V::store_three_quarter_rows(P::column(outputs, c, args), row0, row1, n);
       } else {
-        const auto rows = V::pack16(outputs[0][c][0], outputs[R - 1][c][0]);
+        const auto rows = P::pack16(outputs[0][c][0], outputs[R - 1][c][0], args);
         V::store_half_rows(P::clamp(V::pack8(rows, rows), args), row0, row1, n);
       }
     });
@@ -381,19 +435,19 @@ struct RowProduct {
 };
 
 // RowProduct by shape, 1 <= rows <= 2, 1 <= columns <= kTileCols.
-template <class V>
-using RowTile = void (*)(const uint8_t*, const uint8_t*, const ProductArgs&, const RowTarget<V>&, int32_t);
+template <class V, class Pixels>
+using RowTile = void (*)(const Pixels&, const uint8_t*, const ProductArgs&, const RowTarget<V>&, int32_t);
 
-template <class V, int... C>
-RowTile<V> row_tile(int rows, int columns, std::integer_sequence<int, C...>) {
-  static constexpr RowTile<V> kTiles[2][sizeof...(C)] = {{RowProduct<V, 1, C + 1>::run...},
-                                                         {RowProduct<V, 2, C + 1>::run...}};
+template <class V, class Pixels, int... C>
+RowTile<V, Pixels> row_tile(int rows, int columns, std::integer_sequence<int, C...>) {
+  static constexpr RowTile<V, Pixels> kTiles[2][sizeof...(C)] = {{RowProduct<V, Pixels, 1, C + 1>::run...},
+                                                                 {RowProduct<V, Pixels, 2, C + 1>::run...}};
   return kTiles[rows - 1][columns - 1];
 }
 
-template <class V>
-RowTile<V> row_tile(int rows, int columns) {
-  return row_tile<V>(rows, columns, std::make_integer_sequence<int, V::kTileCols>());
+template <class V, class Pixels = TilePixels<V>>
+RowTile<V, Pixels> row_tile(int rows, int columns) {
+  return row_tile<V, Pixels>(rows, columns, std::make_integer_sequence<int, V::kTileCols>());
 }
 
 // Columns of two rows of a narrow tensor (or of one, twice) as an A tile in plain order.

@@ -76,14 +76,13 @@ struct Requantize {
     return V::sub(V::shift_right(product, right), V::greater(remainder, threshold));
   }
 
-  // kCount accumulators of one vector to where the fast form is right for them.
-  template <int kCount>
-  [[gnu::always_inline]] static void patch(const uint8_t* panel, int v, int32_t patches, Int* acc) {
-    for (int32_t i = 0; i < patches; ++i) {
-      const Int at = constant(panel, kPatchAt + i, v), by = constant(panel, kPatchBy + i, v);
-#pragma GCC unroll 2
-      for (int n = 0; n < kCount; ++n) acc[n] = V::add_where_equal(acc[n], at, by);
-    }
+  // Whether one of the vector's accumulators is exceptional.
+  template <class... Acc>
+  [[gnu::always_inline]] static bool meets_patch(const uint8_t* panel, int v, const Acc&... acc) {
+    const int32_t patches = reinterpret_cast<const PanelHeader*>(panel)->patches[v];
+    bool any = false;
+    for (int32_t i = 0; i < patches; ++i) any |= V::any_equal(constant(panel, kPatchAt + i, v), acc...);
+    return any;
   }
 
   // Outputs that stay on the positive side (ReLU6: min_q >= zero point). The offset holds the zero point.
@@ -95,16 +94,20 @@ struct Requantize {
     return V::to_int(V::fma(V::to_float(acc), scale, V::with_sign(offset, acc)));
   }
 
-  // An accumulator of vector v by whatever form the panel has for it, with the zero point.
+  // An accumulator of vector v by whatever form the panel has for it, with the zero point when positive.
   static Int any(const uint8_t* panel, int v, int32_t zero_point, bool positive, Int acc) {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
     if (header->form[v] == Form::full) {
       const Int multiplier = constant(panel, kMultiplier, v);
-      return V::add(full(acc, multiplier, constant(panel, kLeft, v), constant(panel, kRight, v)), V::set(zero_point));
+      const Int y = full(acc, multiplier, constant(panel, kLeft, v), constant(panel, kRight, v));
+      return positive ? V::add(y, V::set(zero_point)) : y;
     }
-    patch<1>(panel, v, header->patches[v], &acc);
+    for (int32_t i = 0; i < header->patches[v]; ++i) {
+      const Int hit = V::equal(acc, constant(panel, kPatchAt + i, v));
+      acc = V::add(acc, V::bit_and(hit, constant(panel, kPatchBy + i, v)));
+    }
     const Float scale = float_constant(panel, kScale, v), offset = float_constant(panel, kOffset, v);
-    return positive ? fast_positive(acc, scale, offset) : V::add(fast_signed(acc, scale, offset), V::set(zero_point));
+    return positive ? fast_positive(acc, scale, offset) : fast_signed(acc, scale, offset);
   }
 };
 
@@ -124,13 +127,16 @@ struct ChannelVector {
   alignas(64) int32_t high[V::kWords] = {};
 };
 
-// The constants of the fast form of a vector of channels. A patch moves the accumulator `at` by one.
+// The constants of the fast form of a vector of channels. A patch moves the accumulator `at` by one; what stands for
+// none is out of reach.
 template <class V>
 struct FastForm {
+  FastForm() { std::fill_n(patch_at[0], kMaxPatches * V::kWords, kInt32Min); }
+
   static constexpr int kMaxPatches = Requantize<V>::kMaxPatches;
   alignas(64) float scale[V::kWords];
   alignas(64) float offset[V::kWords];
-  alignas(64) int32_t patch_at[kMaxPatches][V::kWords] = {};
+  alignas(64) int32_t patch_at[kMaxPatches][V::kWords];
   alignas(64) int32_t patch_by[kMaxPatches][V::kWords] = {};
   int32_t patches = 0;  // of the channel with most
 };
@@ -158,23 +164,38 @@ class RequantizeProof {
     start();
     list_thresholds();
     std::fill(fewest_, fewest_ + V::kWords, kNever);
-    constexpr int kCandidates[] = {0, 1, -1, 2, -2, 3, -3, 4, -4};
-    for (int ulps : kCandidates) {
-      propose(ulps);
-      verify();
-      for (int i = 0; i < V::kWords; ++i) {
-        if (exceptions_[i] >= fewest_[i]) continue;
-        fewest_[i] = exceptions_[i];
-        form->scale[i] = scale_[i];
-        form->offset[i] = offset_[i];
+    constexpr int kUlps[] = {0, 1, -1, 2, -2, 3, -3, 4, -4};
+    constexpr float kPlaces[] = {0.5f, 0.25f, 0.75f};
+    for (int ulps : kUlps) {
+      bound(ulps);
+      // Rounding of the sum is wider than what the thresholds leave: places beside the middle may be luckier.
+      for (bool low_given_up : {false, true}) {
+        for (float place : kPlaces) {
+          propose(low_given_up, place);
+          verify();
+          if (keep_best(form)) return true;
+        }
+        if (!excluded_) break;
       }
-      form->patches = *std::max_element(fewest_, fewest_ + V::kWords);
-      if (form->patches == 0) return true;
     }
     return form->patches <= R::kMaxPatches && list_patches(form);
   }
 
  private:
+  // Whether every channel is free of exceptions.
+  bool keep_best(FastForm<V>* form) {
+    form->patches = 0;
+    for (int i = 0; i < V::kWords; ++i) {
+      if (exceptions_[i] < fewest_[i]) {
+        fewest_[i] = exceptions_[i];
+        form->scale[i] = scale_[i];
+        form->offset[i] = offset_[i];
+      }
+      form->patches = std::max(form->patches, fewest_[i]);
+    }
+    return form->patches == 0;
+  }
+
   static constexpr int32_t kMaxRight = 20, kMaxLeft = 8;  // thresholds stay far inside 32 bits
   static constexpr int32_t kNever = kInt32Max;
   static constexpr int32_t kLeastStep = 4;  // between thresholds, for patches to stay clear of one another
@@ -256,8 +277,8 @@ class RequantizeProof {
     return V::sub(V::greater(t, low), V::bit_and(V::greater(t, low), V::greater(t, high)));
   }
 
-  // scale = the real multiplier + ulps; offset = the middle of what the thresholds, or all but one of them, allow.
-  void propose(int ulps) {
+  // scale = the real multiplier + ulps, and the offsets that the thresholds, or all but one of them, allow.
+  void bound(int ulps) {
     for (int i = 0; i < V::kWords; ++i) {
       const float nearest = static_cast<float>(real_[i]);
       scale_[i] = nearest + static_cast<float>(ulps) * std::ldexp(1.0f, std::ilogb(nearest) - 23);
@@ -283,18 +304,26 @@ class RequantizeProof {
       second_most = V::min(second_most, V::max(most, upper));
       most = V::min(most, upper);
     }
-    alignas(64) float bounds[4][V::kWords];
-    V::store_float(bounds[0], least);
-    V::store_float(bounds[1], second_least);
-    V::store_float(bounds[2], most);
-    V::store_float(bounds[3], second_most);
+    V::store_float(bounds_[0][0], least);
+    V::store_float(bounds_[1][0], second_least);
+    V::store_float(bounds_[1][1], most);
+    V::store_float(bounds_[0][1], second_most);
+    excluded_ = false;
     for (int i = 0; i < V::kWords; ++i) {
-      float low = bounds[0][i], high = bounds[2][i];
-      if (low > high) {
-        const float room_above = bounds[3][i] - low, room_below = high - bounds[1][i];
-        (room_above > room_below ? high : low) = room_above > room_below ? bounds[3][i] : bounds[1][i];
+      if (bounds_[0][0][i] > bounds_[1][1][i]) {
+        excluded_ = excluded_ || fewest_[i] > 0;
+      } else {  // nothing to give up
+        bounds_[0][1][i] = bounds_[1][1][i];
+        bounds_[1][0][i] = bounds_[0][0][i];
       }
-      offset_[i] = first_rounding_[i] + (low + high) * 0.5f;
+    }
+  }
+
+  // The offset at `place` between the bounds; where they exclude each other, without a lower bound when `low_given_up`.
+  void propose(bool low_given_up, float place) {
+    const auto& interval = bounds_[low_given_up];
+    for (int i = 0; i < V::kWords; ++i) {
+      offset_[i] = first_rounding_[i] + interval[0][i] + (interval[1][i] - interval[0][i]) * place;
       if (constant_[i]) {
         scale_[i] = 0;
         offset_[i] = static_cast<float>(positive_ ? low_output_[i] : std::abs(low_output_[i]));
@@ -374,6 +403,8 @@ class RequantizeProof {
   alignas(64) float unit_[V::kWords], error_[V::kWords], real_float_[V::kWords], first_rounding_[V::kWords];
   alignas(64) float scale_[V::kWords], offset_[V::kWords];
   alignas(64) int32_t exceptions_[V::kWords];
+  alignas(64) float bounds_[2][2][V::kWords];  // least and most offset, without an upper bound or without a lower one
+  bool excluded_ = false;                      // for some channel the extreme bounds exclude each other
   int32_t fewest_[V::kWords];
   alignas(64) int32_t threshold_[256][V::kWords];
   alignas(64) float slack_[256][V::kWords];

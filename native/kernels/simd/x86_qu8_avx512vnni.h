@@ -22,6 +22,7 @@ struct Qu8 {
   static constexpr bool kHasHalf = true;       // 256 bits cost half of 512
   static constexpr bool kWholePanels = false;  // a panel may have a single vector
   static constexpr bool kHasPatchPairs = true;
+  static constexpr bool kReadsRows = true;     // products of 1x1 convolutions need no A tiles
   static constexpr bool kWideWeights = false;  // weights are s8
   static constexpr bool kFixedPoint = false;   // requantisation: float where that is exact
   static constexpr uint8_t kFlip = 0;          // XORed to activations in A tiles and row pairs
@@ -72,9 +73,12 @@ struct Qu8 {
   static Int equal(Int a, Int b) { return _mm512_movm_epi32(_mm512_cmpeq_epi32_mask(a, b)); }
   // mask ? a : b, for masks of -1 and 0.
   static Int select(Int mask, Int a, Int b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xca); }
-  // a + b where a equals `where`.
-  static Int add_where_equal(Int a, Int where, Int b) {
-    return _mm512_mask_add_epi32(a, _mm512_cmpeq_epi32_mask(a, where), a, b);
+  // Whether any word of `x` equals any of the others in its place. Masks in a chain cost one instruction each.
+  template <class... Others>
+  static bool any_equal(Int x, Others... others) {
+    __mmask16 none = 0xffff;
+    ((none = _mm512_mask_cmpneq_epi32_mask(none, others, x)), ...);
+    return none != 0xffff;
   }
 
   static Float to_float(Int x) { return _mm512_cvtepi32_ps(x); }

@@ -24,6 +24,7 @@ struct Qu8Ymm {
   static constexpr int kLeastWeight = -128;
   static constexpr int kWeightBytes = 32;
   static constexpr bool kHasPatchPairs = false;
+  static constexpr bool kReadsRows = false;
 
   static Int load(const void* p) { return _mm256_load_si256(static_cast<const __m256i*>(p)); }
   static void store(void* p, Int x) { _mm256_store_si256(static_cast<__m256i*>(p), x); }
@@ -57,7 +58,12 @@ struct Qu8Ymm {
   static Int greater(Int a, Int b) { return _mm256_cmpgt_epi32(a, b); }
   static Int equal(Int a, Int b) { return _mm256_cmpeq_epi32(a, b); }
   static Int select(Int mask, Int a, Int b) { return _mm256_blendv_epi8(b, a, mask); }
-  static Int add_where_equal(Int a, Int where, Int b) { return add(a, bit_and(equal(a, where), b)); }
+  template <class... Others>
+  static bool any_equal(Int x, Others... others) {
+    Int all = zero();
+    ((all = _mm256_or_si256(all, equal(others, x))), ...);
+    return _mm256_movemask_epi8(all) != 0;
+  }
 
   static Float to_float(Int x) { return _mm256_cvtepi32_ps(x); }
   static Float as_float(Int x) { return _mm256_castsi256_ps(x); }

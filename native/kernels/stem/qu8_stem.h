@@ -24,8 +24,8 @@ class Stem {
   };
   using Packing = ProductPacking<V, PatchOrder>;
 
-  static size_t packed_bytes(const Op& op) { return Packing(op.conv, kPatch, Use::rows).bytes(); }
-  static void pack(const Op& op, uint8_t* packed) { Packing(op.conv, kPatch, Use::rows).pack(packed); }
+  static size_t packed_bytes(const Op& op) { return Packing(op.conv, kPatch, From::tiles, Use::rows).bytes(); }
+  static void pack(const Op& op, uint8_t* packed) { Packing(op.conv, kPatch, From::tiles, Use::rows).pack(packed); }
 
   // Columns of a padded row that patches read.
   static int32_t padded_columns(const Op& op, const StageShape& s) {
@@ -60,7 +60,7 @@ class Stem {
         const RowTarget<V> target{{to, to + channels}, channels, 2 * channels};
         const auto tile = row_tile<V>(pixels, columns);
         for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
-          tile(args.scratch, args.packed + p * Packing::full_panel_bytes(kPatch), product, target, p);
+          tile({args.scratch}, args.packed + p * Packing::full_panel_bytes(kPatch), product, target, p);
         }
       };
       for (int32_t t = 0; t < tiles.parts; ++t) make(2 * tiles.begin(t), 2, tiles.count(t));

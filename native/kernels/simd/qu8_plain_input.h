@@ -1,0 +1,72 @@
+// A narrow tensor's rows as the input of a 1x1 convolution. Include inside a target region; V is the vector type of
+// simd/x86_qu8_*.h.
+//
+// Where V::kReadsRows, products broadcast from the rows themselves, whose pixels must be whole chunks of channels:
+// others are copied with zeros after the last channel. Elsewhere rows become A tiles.
+#pragma once
+
+#include <cstring>
+#include <type_traits>
+
+#include "kernels/simd/qu8_product.h"
+
+namespace mobilenetv2::qu8 {
+
+// One or two rows of `width` pixels, in tiles of columns.
+template <class V>
+class PlainInput {
+ public:
+  using Pixels = std::conditional_t<V::kReadsRows, RowPixels, TilePixels<V>>;
+
+  PlainInput(int32_t channels, int32_t width)
+      : tiles_(width, V::kTileCols), channels_(channels), padded_(plain_k(channels).channels()) {}
+
+  const Split& tiles() const { return tiles_; }
+
+  // Scratch for two rows.
+  size_t bytes() const {
+    if (!V::kReadsRows) return tiles_.parts * tile_bytes();
+    return padded_ == channels_ ? 0 : align_up(2 * row_bytes());
+  }
+
+  // Prepares two rows (or one, twice) in `scratch`.
+  void fill(const uint8_t* row0, const uint8_t* row1, uint8_t* scratch) const {
+    if constexpr (V::kReadsRows) {
+      if (padded_ == channels_) return;
+      for (const uint8_t* row : {row0, row1}) {
+        for (int32_t x = 0; x < tiles_.size; ++x, scratch += padded_, row += channels_) {
+          std::memcpy(scratch, row, channels_);
+          std::memset(scratch + channels_, 0, padded_ - channels_);
+        }
+      }
+    } else {
+      for (int32_t t = 0; t < tiles_.parts; ++t, scratch += tile_bytes()) {
+        const size_t at = static_cast<size_t>(tiles_.begin(t)) * channels_;
+        fill_a_tile<V>(row0 + at, row1 + at, channels_, tiles_.count(t), scratch);
+      }
+    }
+  }
+
+  // Tile t of the same rows.
+  Pixels tile(const uint8_t* row0, const uint8_t* row1, const uint8_t* scratch, int32_t t) const {
+    if constexpr (V::kReadsRows) {
+      if (padded_ != channels_) {
+        row0 = scratch;
+        row1 = scratch + row_bytes();
+      }
+      const size_t at = static_cast<size_t>(tiles_.begin(t)) * padded_;
+      return {row0 + at, row1 + at, padded_};
+    } else {
+      return {scratch + t * tile_bytes()};
+    }
+  }
+
+ private:
+  size_t tile_bytes() const { return ATile<V>::bytes(plain_k(channels_)); }
+  size_t row_bytes() const { return static_cast<size_t>(tiles_.size) * padded_; }
+
+  Split tiles_;
+  int32_t channels_, padded_;
+};
+
+}  // namespace mobilenetv2::qu8
