@@ -73,12 +73,14 @@ struct Qu8 {
   static Int equal(Int a, Int b) { return _mm512_movm_epi32(_mm512_cmpeq_epi32_mask(a, b)); }
   // mask ? a : b, for masks of -1 and 0.
   static Int select(Int mask, Int a, Int b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xca); }
-  // Whether any word of `x` equals any of the others in its place. Masks in a chain cost one instruction each.
+  // Whether any word of `x` equals any of the others in its place. Masks in chains cost one instruction each; several
+  // chains, because what follows can retire only after the longest.
   template <class... Others>
   static bool any_equal(Int x, Others... others) {
-    __mmask16 none = 0xffff;
-    ((none = _mm512_mask_cmpneq_epi32_mask(none, others, x)), ...);
-    return none != 0xffff;
+    __mmask16 none[4] = {0xffff, 0xffff, 0xffff, 0xffff};
+    int chain = 0;
+    ((none[chain] = _mm512_mask_cmpneq_epi32_mask(none[chain], others, x), chain = (chain + 1) % 4), ...);
+    return (none[0] & none[1] & none[2] & none[3]) != 0xffff;
   }
 
   static Float to_float(Int x) { return _mm512_cvtepi32_ps(x); }
