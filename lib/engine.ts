@@ -67,6 +67,7 @@ export class Engine {
       this.#model = this.#native.packModel(
         compiled.ops.map(({ op }) => op),
         isa,
+        this.shares.total,
       );
     } catch (cause) {
       throw new MobileNetError('MODEL_UNSUPPORTED', `${spec.source}: ${explain(cause, compiled)}`, { cause });

@@ -180,7 +180,8 @@ export interface NativeBinding {
   kernels(): { name: string; isa: Isa }[];
   /** MACs per second of one thread doing nothing else, by dtype; null where no loop is written. Blocks for up to 0.5 s. */
   machinePeak(isa: Isa): { readonly [D in Dtype]: number | null };
-  packModel(ops: NativeOp[], isa: Isa): ModelHandle;
+  /** On the calling thread and up to `threads` - 1 of the pool's; the packed bytes are the same. */
+  packModel(ops: NativeOp[], isa: Isa, threads: number): ModelHandle;
   modelFacts(model: ModelHandle): {
     isa: Isa;
     packedBytes: number;

@@ -102,6 +102,7 @@ function fusedBytes(compiled: CompiledModel, spec: ModelSpec): number {
   const model = binding.packModel(
     compiled.ops.map(({ op }) => op),
     isaCeiling(),
+    1,
   );
   try {
     const steps = workOf(compiled, spec.input.height, spec.input.width).map(({ shape, activationBytes }, i) => {

@@ -65,7 +65,7 @@ uint8_t* bytes_of(const Napi::Value& value, size_t* size) {
   return static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
 }
 
-// packModel(ops, isa) -> handle
+// packModel(ops, isa, threads) -> handle
 Napi::Value pack_model(const Napi::CallbackInfo& info) {
   FieldErrors errors;
   std::vector<Op> ops = read_ops(info[0], &errors);
@@ -73,9 +73,14 @@ Napi::Value pack_model(const Napi::CallbackInfo& info) {
   if (!info[1].IsString() || !isa_from_name(info[1].As<Napi::String>().Utf8Value().c_str(), &ceiling)) {
     errors.add("isa is unknown");
   }
+  if (!info[2].IsNumber()) errors.add("threads is not a number");
   if (!errors.ok()) return throw_error(info.Env(), errors.first);
+  const int32_t threads = info[2].As<Napi::Number>().Int32Value();
   Status status;
-  std::shared_ptr<const PackedModel> model = PackedModel::pack(std::move(ops), ceiling, &status);
+  const Spread spread = [threads](int32_t count, const std::function<void(int32_t)>& body) {
+    ThreadPool::shared().for_each(count, threads, body);
+  };
+  std::shared_ptr<const PackedModel> model = PackedModel::pack(std::move(ops), ceiling, &status, spread);
   if (model == nullptr) return throw_error(info.Env(), status.error);
   const size_t bytes = model->packed_bytes();
   return make_handle<PackedModel>(info.Env(), std::move(model), bytes, kModelTag);

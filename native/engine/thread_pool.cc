@@ -115,6 +115,50 @@ class ThreadPool::Team {
   std::atomic<void*> context_{nullptr};
 };
 
+namespace {
+
+// The numbers of one for_each. Helpers that come after the end find none left, and do not touch the body.
+class Numbers : public Job {
+ public:
+  Numbers(int32_t count, int32_t helpers, const std::function<void(int32_t)>& body)
+      : Job(helpers, helpers, 1), count_(count), body_(body) {}
+
+  void run_item(int32_t, int32_t, const Parallel&) override { take(); }
+  void finish() override {}
+
+  void take() {
+    for (int32_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
+      body_(i);
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (++done_ == count_) all_done_.notify_one();
+    }
+  }
+
+  void wait() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    all_done_.wait(lock, [this] { return done_ == count_; });
+  }
+
+ private:
+  const int32_t count_;
+  const std::function<void(int32_t)>& body_;  // the caller's, who waits
+  std::atomic<int32_t> next_{0};
+  std::mutex mutex_;
+  std::condition_variable all_done_;
+  int32_t done_ = 0;  // guarded by the mutex
+};
+
+}  // namespace
+
+void ThreadPool::for_each(int32_t count, int32_t threads, const std::function<void(int32_t)>& body) {
+  const ScopedFlushDenormals flush;  // as on the pool's threads: what comes out must not depend on who does it
+  const int32_t helpers = std::min(threads, count) - 1;
+  const auto numbers = std::make_shared<Numbers>(count, std::max(helpers, 0), body);
+  if (helpers > 0) submit(numbers, helpers);  // without a thread to be had, the caller does it all
+  numbers->take();
+  numbers->wait();
+}
+
 ThreadPool& ThreadPool::shared() {
   static ThreadPool* const pool = new ThreadPool;
   return *pool;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -42,6 +43,10 @@ class ThreadPool {
   // Queues the job and makes sure that `threads` threads exist, or as many as the system allows. First come, first
   // served. False, and nothing is queued, if there can be none.
   bool submit(std::shared_ptr<Job> job, int32_t threads);
+
+  // Calls `body` once for every number below `count`, on the calling thread and at most `threads` - 1 of the pool's,
+  // and returns when all have ended. It waits for nothing else: with the pool busy, the calling thread does it all.
+  void for_each(int32_t count, int32_t threads, const std::function<void(int32_t)>& body);
 
   int32_t thread_count();
 

@@ -17,7 +17,12 @@ void forget_weights(Conv& conv) {
 
 }  // namespace
 
-std::shared_ptr<const PackedModel> PackedModel::pack(std::vector<Op> ops, Isa ceiling, Status* status) {
+void one_by_one(int32_t count, const std::function<void(int32_t)>& body) {
+  for (int32_t i = 0; i < count; ++i) body(i);
+}
+
+std::shared_ptr<const PackedModel> PackedModel::pack(std::vector<Op> ops, Isa ceiling, Status* status,
+                                                     const Spread& spread) {
   auto model = std::make_shared<PackedModel>();
   for (size_t i = 0; i < ops.size(); ++i) {
     *status = check_op(ops[i]);
@@ -38,9 +43,13 @@ std::shared_ptr<const PackedModel> PackedModel::pack(std::vector<Op> ops, Isa ce
     *status = failure("not enough memory for " + std::to_string(total) + " bytes of packed weights");
     return nullptr;
   }
-  for (size_t i = 0; i < ops.size(); ++i) {
-    Op& op = ops[i];
-    model->kernels_[i]->pack(op, bytes->data() + model->offsets_[i]);
+  const auto count = static_cast<int32_t>(ops.size());
+  spread(count, [&](int32_t turn) {
+    const auto i =
+        static_cast<size_t>(count - 1 - turn);  // the last ops are the longest: one at the end has no company
+    model->kernels_[i]->pack(ops[i], bytes->data() + model->offsets_[i]);
+  });
+  for (Op& op : ops) {
     for (Conv* conv : {&op.expand, &op.depthwise, &op.project, &op.conv, &op.dense.conv}) forget_weights(*conv);
   }
   model->weights_ = share_bytes(std::move(bytes));

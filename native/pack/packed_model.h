@@ -2,6 +2,7 @@
 // images share it; the bytes are shared by all models that pack the same ones (shared_bytes.h).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -11,10 +12,17 @@
 
 namespace mobilenetv2 {
 
+// Calls the body once for every number below `count`, on any threads and in any order, and returns when all have ended.
+using Spread = std::function<void(int32_t count, const std::function<void(int32_t)>& body)>;
+
+void one_by_one(int32_t count, const std::function<void(int32_t)>& body);
+
 class PackedModel {
  public:
-  // Checks and packs. The ops' weight pointers are only read during the call. On failure returns null and says why.
-  static std::shared_ptr<const PackedModel> pack(std::vector<Op> ops, Isa ceiling, Status* status);
+  // Checks and packs, op by op through `spread`; the bytes are the same whatever that does. The ops' weight pointers
+  // are only read during the call. On failure returns null and says why.
+  static std::shared_ptr<const PackedModel> pack(std::vector<Op> ops, Isa ceiling, Status* status,
+                                                 const Spread& spread = one_by_one);
 
   size_t op_count() const { return ops_.size(); }
   const Op& op(size_t i) const { return ops_[i]; }

@@ -144,3 +144,15 @@ it.skipIf(faster.length === 0)(
     }
   },
 );
+
+describe('packing', () => {
+  it.each(['int8', 'uint8', 'float32'] as const)('gives the same bytes on any number of threads: %s', (precision) => {
+    const spec = modelOf(CASES[0]!, precision);
+    const keys = [1, 2, 3, 8].map((threads) => {
+      const engine = new Engine(spec, { threads });
+      engine.release(); // before the next, so that nothing is shared
+      return engine.facts.contentKey;
+    });
+    expect(new Set(keys).size).toBe(1);
+  });
+});

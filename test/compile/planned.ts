@@ -15,6 +15,7 @@ export function packNetwork(spec: ModelSpec, isa: Isa): PackedNetwork {
   const model = native().packModel(
     compiled.ops.map(({ op }) => op),
     isa,
+    1,
   );
   return {
     compiled,

@@ -162,7 +162,7 @@ describe('packModel', () => {
       const ops = shallowClone(plain[i % 2]) as NativeOp[];
       damage(ops, random);
       try {
-        native().packModel(ops, isas.best);
+        native().packModel(ops, isas.best, 1 + (i % 3));
       } catch (error) {
         expect((error as Error).message).not.toBe('');
         refused++;
@@ -171,9 +171,14 @@ describe('packModel', () => {
     expect(refused).toBeGreaterThan(700);
   });
 
+  it('refuses a thread count that is none', () => {
+    const ops = networks[0]!.compiled.ops.map(({ op }) => op);
+    expect(() => native().packModel(ops, isas.best, '2' as never)).toThrow(/threads is not a number/);
+  });
+
   it('refuses an instruction set that does not exist', () => {
     const ops = networks[0]!.compiled.ops.map(({ op }) => op);
-    expect(() => native().packModel(ops, 'sse9' as never)).toThrow(/isa is unknown/);
+    expect(() => native().packModel(ops, 'sse9' as never, 1)).toThrow(/isa is unknown/);
   });
 });
 

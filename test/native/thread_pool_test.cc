@@ -1,6 +1,8 @@
 // The pool's promises: every item once, every lane once, finish once, slots below the bound; under ThreadSanitizer too.
 #include "engine/thread_pool.h"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -95,6 +97,37 @@ TEST(pool_serves_submitters_at_once) {
     });
   }
   for (std::thread& submitter : submitters) submitter.join();
+}
+
+TEST(for_each_takes_every_number_once) {
+  for (int32_t threads : {1, 2, 5}) {
+    for (int32_t count : {0, 1, 2, 40}) {
+      std::vector<std::atomic<int32_t>> runs(static_cast<size_t>(count));
+      ThreadPool::shared().for_each(count, threads, [&runs](int32_t i) { runs[static_cast<size_t>(i)]++; });
+      for (const auto& times : runs) CHECK_EQ(times.load(), 1);
+    }
+  }
+}
+
+// However busy the pool is, the caller gets on by itself; and helpers that come later find nothing left.
+TEST(for_each_does_not_wait_for_a_busy_pool) {
+  class Held : public CountingJob {
+   public:
+    explicit Held(int32_t items) : CountingJob(items, items, 1, 1) {}
+    void run_item(int32_t item, int32_t slot, const Parallel& parallel) override {
+      while (!released.load()) std::this_thread::yield();
+      CountingJob::run_item(item, slot, parallel);
+    }
+    std::atomic<bool> released{false};
+  };
+  ThreadPool& pool = ThreadPool::shared();
+  const auto held = std::make_shared<Held>(std::max(pool.thread_count(), 4));
+  pool.submit(held, 4);
+  int32_t sum = 0;  // of a thread alone
+  pool.for_each(10, 3, [&sum](int32_t i) { sum += i; });
+  CHECK_EQ(sum, 45);
+  held->released = true;
+  held->wait_and_check();
 }
 
 // One thread alone can finish a job that asked for many lanes.
