@@ -60,6 +60,8 @@
   "native/kernels/peak/avx512.cc",
   "native/kernels/peak/avx512vnni.cc",
   "native/kernels/peak/neon.cc",
+  "native/kernels/peak/neondot.cc",
+  "native/kernels/peak/i8mm.cc",
   "native/engine/check_program.cc",
   "native/engine/runner.cc",
   "native/engine/thread_pool.cc",

@@ -8,6 +8,10 @@ namespace {
 
 constexpr const PeakLoop* kLoops[] = {
 #if defined(MOBILENETV2_NEON)
+#if defined(__aarch64__)
+    &peak_qu8__i8mm,
+    &peak_qu8__neondot,
+#endif
     &peak_f32__neon,
     &peak_qu8__neon,
 #else

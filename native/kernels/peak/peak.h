@@ -34,6 +34,9 @@ extern const PeakLoop peak_qu8__avx512vnni, peak_qu8__avxvnni, peak_qu8__avx512,
 #endif
 #if defined(MOBILENETV2_NEON)
 extern const PeakLoop peak_f32__neon, peak_qu8__neon;
+#if defined(__aarch64__)
+extern const PeakLoop peak_qu8__i8mm, peak_qu8__neondot;
+#endif
 #endif
 
 }  // namespace mobilenetv2
