@@ -62,7 +62,7 @@ export function addBench(program: Command): void {
     .option('--precision <list>', "fp32, int8 (default: the file's own); fp32 dequantises a quantised file", words)
     .option('-b, --batch <list>', 'images per call', positiveIntegers, [1])
     .option('-t, --threads <list>', 'at most this many threads (default: what the machine gives)', positiveIntegers)
-    .option('--isa <list>', 'strongest instruction set to use: scalar, avx2, ... (default: the best)', words)
+    .option('--isa <list>', 'strongest instruction set to use: scalar, avx2, neon, ... (default: the best)', words)
     .option('-w, --warmup <calls>', 'calls that are not counted', naturalNumber, 3)
     .option('-n, --runs <calls>', 'stop after this many calls', positiveInteger)
     .option('-d, --duration <seconds>', 'stop after this time (default: 2, or 60 with --until-stable)', Number)

@@ -40,7 +40,7 @@ Examples:
 Environment:
   MOBILENETV2_CACHE    folder of named models (default: the user's cache folder)
   MOBILENETV2_MIRROR   URL to take named models' files from instead
-  MOBILENETV2_ISA      strongest instruction set to use: scalar, avx2, ...
+  MOBILENETV2_ISA      strongest instruction set to use: scalar, avx2, neon, ...
   NO_COLOR             no colours
 
 ${EXIT_CODES_HELP}
