@@ -1,6 +1,8 @@
 #include "cpu/isa.h"
 
+#include <array>
 #include <cstring>
+#include <iterator>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #define MOBILENETV2_X86 1
@@ -162,8 +164,15 @@ bool isa_from_name(const char* name, Isa* isa) {
 }
 
 bool cpu_has(Isa isa) {
-  if (!detect(isa)) return false;
-  return isa == Isa::scalar || cpu_has(entry(isa).base);
+  // Asked once: on a virtual machine every CPUID is a trip to the host.
+  static const auto has = [] {
+    std::array<bool, std::size(kEntries)> all{};
+    for (const Entry& e : kEntries) {
+      all[static_cast<size_t>(e.isa)] = detect(e.isa) && (e.isa == Isa::scalar || all[static_cast<size_t>(e.base)]);
+    }
+    return all;
+  }();
+  return has[static_cast<size_t>(isa)];
 }
 
 bool isa_allowed(Isa isa, Isa ceiling) {

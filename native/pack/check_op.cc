@@ -20,6 +20,7 @@ bool accumulators_fit(const Conv& conv) {
   const int64_t ins = conv.depthwise ? 1 : conv.in_channels;
   for (int64_t o = 0; o < conv.out_channels; ++o) {
     int64_t bound = std::abs(int64_t{conv.bias_q[o]});
+    if (bound + taps * ins * 255 * 255 <= INT32_MAX) continue;  // whatever the weights
     for (int64_t i = 0; i < taps * ins; ++i) {
       const int64_t at = conv.depthwise ? i * conv.out_channels + o : o * taps * ins + i;
       bound += int64_t{std::abs(conv.weight(at))} * 255;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/common.h"
 #include "kernels/simd/qu8_requantize.h"
@@ -225,6 +226,10 @@ class ProductPacking {
   }
 
  private:
+  // Whether a step takes the weights of a signed convolution as they lie.
+  static constexpr bool kPlainWords = V::kGroup == 4 && !V::kWideWeights && V::kLeastWeight == -128 &&
+                                      V::weight_byte(1, 1) == 5 && std::is_same_v<Order, PlainOrder>;
+
   int32_t panels() const { return panel_count<V>(conv_.out_channels); }
   Shape shape(int32_t p) const { return panel_shape<V>(conv_.out_channels, p, use_ != Use::pairs); }
   int32_t per_channel() const { return conv_.kernel * conv_.kernel * conv_.in_channels; }
@@ -232,7 +237,12 @@ class ProductPacking {
 
   WeightSums sums(int32_t o) const {
     WeightSums sums;
-    for (int32_t i = 0; i < per_channel(); ++i) sums.add(weight(o, i));
+    if (conv_.weight_signed) {
+      const auto* weights = reinterpret_cast<const int8_t*>(conv_.weights_q) + int64_t{o} * per_channel();
+      for (int32_t i = 0; i < per_channel(); ++i) sums.add(weights[i]);
+    } else {
+      for (int32_t i = 0; i < per_channel(); ++i) sums.add(weight(o, i));
+    }
     return sums;
   }
 
@@ -252,7 +262,14 @@ class ProductPacking {
     const size_t step_bytes = static_cast<size_t>(vectors_of(shape(p))) * V::kWeightBytes;
     for_each_channel(p, [&](int32_t o, int v, int w) {
       uint8_t* vector = to + v * V::kWeightBytes;
-      for (int32_t s = 0; s < steps(k_); ++s, vector += step_bytes) {
+      int32_t s = 0;
+      if constexpr (kPlainWords) {
+        if (conv_.weight_signed) {
+          const uint8_t* weights = conv_.weights_q + int64_t{o} * per_channel();
+          for (; s < per_channel() / 4; ++s, vector += step_bytes) std::memcpy(vector + 4 * w, weights + 4 * s, 4);
+        }
+      }
+      for (; s < steps(k_); ++s, vector += step_bytes) {
         for (int i = 0; i < V::kGroup; ++i) {
           const int32_t place = Order::place(s * V::kGroup + i);
           if (place < per_channel()) store_weight<V>(vector, w, i, weight_part<V>(weight(o, place), 0));

@@ -177,6 +177,8 @@ class RequantizeProof {
         }
         if (!excluded_) break;
       }
+      // An exception or two per channel cost less than the search.
+      if (form->patches < std::abs(ulps)) break;
     }
     return form->patches <= R::kMaxPatches && list_patches(form);
   }
@@ -219,15 +221,16 @@ class RequantizeProof {
       const bool usable = in_reach(i);
       const int32_t m = usable ? channels_.multiplier[i] : (1 << 30);
       const int32_t shift = usable ? channels_.right[i] - channels_.left[i] : 0;
-      real_[i] = std::ldexp(static_cast<double>(m), -31 - shift);
+      const double unit = 1.0 / static_cast<double>(int64_t{1} << (31 + shift));
+      real_[i] = m * unit;
       // Output k is reached from x m >= k D - D/2 - e on when k > 0, k D - D/2 + e when k <= 0: the first rounding is
       // half upwards, the second half away from zero.
       const int64_t d = int64_t{1} << (31 + shift), e = shift >= 1 ? int64_t{1} << 30 : 0;
-      first_rounding_[i] = shift >= 1 ? std::ldexp(1.0f, -1 - shift) : 0.0f;
+      first_rounding_[i] = shift >= 1 ? static_cast<float>(unit * (1 << 30)) : 0.0f;
       step_[i] = static_cast<int32_t>(d / m);
       step_slack_[i] = static_cast<int32_t>(d % m);
       multiplier_[i] = m;
-      unit_[i] = static_cast<float>(std::ldexp(1.0, -31 - shift));
+      unit_[i] = static_cast<float>(unit);
       ceil_divide(d / 2 - e, m, &up_[i], &up_slack_[i]);
       ceil_divide(-(d / 2) + e, m, &down_[i], &down_slack_[i]);
     }
