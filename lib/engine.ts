@@ -4,7 +4,7 @@
  */
 import { ArenaPool } from './arena-pool.js';
 import { type CompiledModel, compileOps, type Path } from './compile/ops.js';
-import { type Plan, planProgram } from './compile/program.js';
+import { type Kernels, type Plan, planProgram } from './compile/program.js';
 import { withoutWeights } from './compile/without-weights.js';
 import { MobileNetError } from './errors.js';
 import type { ModelSpec } from './model-spec.js';
@@ -151,9 +151,7 @@ export class Engine {
   }
 
   #bind(path: Path, size: InputSize, lanes: number): BoundProgram {
-    const plan = planProgram(this.compiled, path, size, lanes, (op, shape, lanes) =>
-      this.#native.stageFacts(this.#model, op, shape, lanes),
-    );
+    const plan = planProgram(this.compiled, path, size, lanes, kernelsOf(this.#native, this.#model));
     return { plan, handle: this.#native.bindProgram(this.#model, plan.program) };
   }
 
@@ -165,6 +163,14 @@ export class Engine {
       this.#arenas.give(arenas);
     }
   }
+}
+
+/** @internal A packed model as planning sees it. */
+export function kernelsOf(native: NativeBinding, model: ModelHandle): Kernels {
+  return {
+    stageFacts: (op, shape, lanes) => native.stageFacts(model, op, shape, lanes),
+    ringRows: (stages, lanes) => native.ringRows(model, { stages, lanes }),
+  };
 }
 
 /** Native counts ops; people know layers by name. */

@@ -119,10 +119,14 @@ export interface Stage {
   outputRows: number;
 }
 
-/** One thread's share of a step, and where its bytes lie in the arena. */
-export interface Lane {
+/** Rows of the last stage's output that one thread makes: rowBegin and on, rowEnd not included. */
+export interface RowBand {
   rowBegin: number;
   rowEnd: number;
+}
+
+/** One thread's share of a step, and where its bytes lie in the arena. */
+export interface Lane extends RowBand {
   /** One per stage. The last stage's output is the same for all lanes of a step. */
   places: { outputOffset: number; scratchOffset: number }[];
 }
@@ -192,6 +196,8 @@ export interface NativeBinding {
   /** Lets go of the packed weights; runs that are under way keep them. */
   releaseModel(model: ModelHandle): void;
   stageFacts(model: ModelHandle, op: number, shape: StageShape, lanes: number): StageFacts;
+  /** Rows that each stage's output must keep so that every lane can be made. */
+  ringRows(model: ModelHandle, chain: { stages: Omit<Stage, 'outputRows'>[]; lanes: RowBand[] }): number[];
   bindProgram(model: ModelHandle, program: Program): ProgramHandle;
   /** Off the JavaScript thread. Resolves to false when cancelled. Buffers must not be transferred meanwhile. */
   run(program: ProgramHandle, run: Run, threads: number): Promise<boolean>;

@@ -63,6 +63,7 @@
   "native/kernels/peak/neondot.cc",
   "native/kernels/peak/i8mm.cc",
   "native/engine/check_program.cc",
+  "native/engine/rings.cc",
   "native/engine/runner.cc",
   "native/engine/thread_pool.cc",
   "native/pack/check_op.cc",

@@ -2,14 +2,29 @@
  * CompiledModel + input size + the kernels' tile facts -> Program: which ops run as one row chain, which rows each
  * thread makes, and where everything lies in the arena. Pure.
  */
-import type { Dtype, Lane, Program, ProgramOutput, Stage, StageFacts, StageShape, Step } from '../native.js';
+import type {
+  Dtype,
+  Lane,
+  NativeOp,
+  Program,
+  ProgramOutput,
+  RowBand,
+  Stage,
+  StageFacts,
+  StageShape,
+  Step,
+} from '../native.js';
 import { type LiveRange, placeRanges } from './arena.js';
 import { stageShapes } from './geometry.js';
 import type { CompiledModel, CompiledOp, Path } from './ops.js';
-import { type ChainStage, ringRows } from './row-order.js';
 
-/** Asks the kernel that will run op `op` what it needs when `lanes` threads share it. */
-export type FactsOf = (op: number, shape: StageShape, lanes: number) => StageFacts;
+/** What planning asks of the packed model. */
+export interface Kernels {
+  /** What the kernel that will run op `op` needs when `lanes` threads share it. */
+  stageFacts(op: number, shape: StageShape, lanes: number): StageFacts;
+  /** Rows that each stage's output must keep when the stages run as one chain, for each of these bands. */
+  ringRows(stages: Omit<Stage, 'outputRows'>[], bands: RowBand[]): number[];
+}
 
 /** A program and, for people and tests, the buffers its arena is made of. */
 export interface Plan {
@@ -19,9 +34,11 @@ export interface Plan {
 }
 
 /** An op with its geometry, facts and position. */
-interface PlannedOp extends ChainStage {
+interface PlannedOp {
   readonly index: number;
   readonly name: string;
+  readonly op: NativeOp;
+  readonly shape: StageShape;
   readonly facts: StageFacts;
   readonly outputRowBytes: number;
   readonly output: CompiledOp['output'];
@@ -43,14 +60,14 @@ export function planProgram(
   path: Path,
   { height, width }: { readonly height: number; readonly width: number },
   lanes: number,
-  factsOf: FactsOf,
+  kernels: Kernels,
 ): Plan {
   const compiled = path.ops.map((index) => model.ops[index] as CompiledOp);
   const shapes = stageShapes(compiled, height, width);
   const ops = compiled.map((op, k) =>
-    plannedOp(op, path.ops[k] as number, shapes[k] as StageShape, model.dtype, lanes, factsOf),
+    plannedOp(op, path.ops[k] as number, shapes[k] as StageShape, model.dtype, lanes, kernels),
   );
-  return new Layout(model.dtype, ops, path.outputs, lanes).plan(chooseCuts(ops, lanes));
+  return new Layout(model.dtype, ops, path.outputs, lanes, kernels).plan(chooseCuts(ops, lanes, kernels));
 }
 
 function plannedOp(
@@ -59,12 +76,12 @@ function plannedOp(
   shape: StageShape,
   dtype: Dtype,
   lanes: number,
-  factsOf: FactsOf,
+  kernels: Kernels,
 ): PlannedOp {
-  const facts = factsOf(index, shape, lanes);
+  const facts = kernels.stageFacts(index, shape, lanes);
   const elementBytes = op.kind === 'softmax' || dtype === 'f32' ? 4 : 1;
   const outputRowBytes = shape.outWidth * shape.outChannels * elementBytes;
-  return { index, name, op, shape, facts, stripRows: facts.stripRows, outputRowBytes, output };
+  return { index, name, op, shape, facts, outputRowBytes, output };
 }
 
 function outputBytes(op: PlannedOp): number {
@@ -96,11 +113,12 @@ const CHAIN_REACH = 3;
  * rows. So of the cuts whose peak is the smallest possible, or no more than the largest narrow tensor (which somebody
  * who ran block by block would need anyway), those with the most steps are taken.
  */
-function chooseCuts(ops: readonly PlannedOp[], lanes: number): Cut[] {
+function chooseCuts(ops: readonly PlannedOp[], lanes: number, kernels: Kernels): Cut[] {
   const costs = new Map<number, number>();
   const cost = (begin: number, end: number) => {
     const key = begin * (ops.length + 1) + end;
-    const known = costs.get(key) ?? stepBytes(ops.slice(begin, end), begin === 0 ? null : ops[begin - 1], lanes);
+    const known =
+      costs.get(key) ?? stepBytes(ops.slice(begin, end), begin === 0 ? null : ops[begin - 1], lanes, kernels);
     costs.set(key, known);
     return known;
   };
@@ -148,12 +166,17 @@ function mostSteps(candidates: readonly (readonly number[])[], cost: StepCost, b
   return [...(best[candidates.length] ?? [])];
 }
 
-function stepBytes(stages: readonly PlannedOp[], producer: PlannedOp | null | undefined, lanes: number): number {
+function stepBytes(
+  stages: readonly PlannedOp[],
+  producer: PlannedOp | null | undefined,
+  lanes: number,
+  kernels: Kernels,
+): number {
   const last = stages[stages.length - 1] as PlannedOp;
   const whole = (producer ? outputBytes(producer) : 0) + outputBytes(last);
   const sliced = stages.length === 1 ? slicedScratch(last, lanes) : null;
   if (sliced !== null) return whole + sliced;
-  const rows = laneRows(stages, lanes);
+  const rows = laneRows(stages, lanes, kernels);
   const perLane = stages.reduce((sum, stage, k) => {
     const ring = k === stages.length - 1 ? 0 : stage.outputRowBytes * (rows.rings[k] as number);
     return sum + ring + stage.facts.scratchBytes;
@@ -162,18 +185,17 @@ function stepBytes(stages: readonly PlannedOp[], producer: PlannedOp | null | un
 }
 
 /** The rows each lane makes of the last stage, and the rings that suffice for all of them. */
-function laneRows(stages: readonly PlannedOp[], lanes: number) {
+function laneRows(stages: readonly PlannedOp[], lanes: number, kernels: Kernels) {
   const last = stages[stages.length - 1] as PlannedOp;
   const height = last.shape.outHeight;
   const count = chains(last) ? Math.min(lanes, height) : 1;
-  const bounds = Array.from({ length: count }, (_, i) => ({
-    rowBegin: Math.floor((i * height) / count),
-    rowEnd: Math.floor(((i + 1) * height) / count),
-  }));
-  const rings = bounds
-    .map(({ rowBegin, rowEnd }) => ringRows(stages, rowBegin, rowEnd))
-    .reduce((a, b) => a.map((rows, k) => Math.max(rows, b[k] as number)));
-  return { bounds, rings };
+  const bounds: RowBand[] = [];
+  for (let i = 0; i < count; i++) {
+    bounds.push({ rowBegin: Math.floor((i * height) / count), rowEnd: Math.floor(((i + 1) * height) / count) });
+  }
+  if (stages.length === 1) return { bounds, rings: [height] };
+  const chain = stages.map(({ index, shape }) => ({ op: index, shape }));
+  return { bounds, rings: kernels.ringRows(chain, bounds) };
 }
 
 /** Turns cuts into steps with every buffer placed. */
@@ -186,6 +208,7 @@ class Layout {
     /** Positions of the ops whose outputs the caller gets. */
     private readonly wanted: readonly number[],
     private readonly lanes: number,
+    private readonly kernels: Kernels,
   ) {}
 
   plan(cuts: readonly Cut[]): Plan {
@@ -245,7 +268,7 @@ class Layout {
       const stage: Stage = { op: last.index, shape: last.shape, outputRows: rows };
       return { input, sliced: true, stages: [stage], lanes: new Array<typeof lane>(this.lanes).fill(lane) };
     }
-    const { bounds, rings } = laneRows(stages, this.lanes);
+    const { bounds, rings } = laneRows(stages, this.lanes, this.kernels);
     const lanes = bounds.map((rows, lane) => ({
       ...rows,
       places: stages.map((stage, k) => ({

@@ -13,6 +13,8 @@ namespace mobilenetv2 {
 // Weight pointers in the ops are borrowed from the typed arrays.
 std::vector<Op> read_ops(const Napi::Value& ops, FieldErrors* errors);
 Program read_program(const Napi::Value& program, FieldErrors* errors);
+// { stages: [{ op, shape }], lanes: [{ rowBegin, rowEnd }] }: a step without places.
+Step read_chain(const Napi::Value& chain, FieldErrors* errors);
 StageShape read_shape(const Fields& fields);
 
 }  // namespace mobilenetv2

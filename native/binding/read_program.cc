@@ -3,18 +3,28 @@
 namespace mobilenetv2 {
 namespace {
 
-Stage read_stage(const Fields& f) {
+Stage read_op_and_shape(const Fields& f) {
   Stage stage;
   stage.op = f.size("op");
   stage.shape = read_shape(f.object("shape"));
+  return stage;
+}
+
+Stage read_stage(const Fields& f) {
+  Stage stage = read_op_and_shape(f);
   stage.output_rows = f.integer("outputRows");
   return stage;
 }
 
-Lane read_lane(const Fields& f) {
+Lane read_rows(const Fields& f) {
   Lane lane;
   lane.row_begin = f.integer("rowBegin");
   lane.row_end = f.integer("rowEnd");
+  return lane;
+}
+
+Lane read_lane(const Fields& f) {
+  Lane lane = read_rows(f);
   f.each("places", [&lane](const Fields& place) {
     lane.places.push_back({place.size("outputOffset"), place.size("scratchOffset")});
   });
@@ -54,6 +64,14 @@ StageShape read_shape(const Fields& f) {
   s.pad_top = f.integer("padTop");
   s.pad_left = f.integer("padLeft");
   return s;
+}
+
+Step read_chain(const Napi::Value& value, FieldErrors* errors) {
+  Step step;
+  const Fields f(value, "chain", errors);
+  f.each("stages", [&step](const Fields& stage) { step.stages.push_back(read_op_and_shape(stage)); });
+  f.each("lanes", [&step](const Fields& lane) { step.lanes.push_back(read_rows(lane)); });
+  return step;
 }
 
 Program read_program(const Napi::Value& value, FieldErrors* errors) {

@@ -132,6 +132,20 @@ Napi::Value stage_facts(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// ringRows(model, { stages, lanes }) -> rows that each stage's output must keep
+Napi::Value ring_rows(const Napi::CallbackInfo& info) {
+  const auto model = read_handle<PackedModel>(info[0], kModelTag);
+  if (model == nullptr) return throw_error(info.Env(), "not a model");
+  FieldErrors errors;
+  Step step = read_chain(info[1], &errors);
+  if (!errors.ok()) return throw_error(info.Env(), errors.first);
+  const Status status = size_rings(&step, *model);
+  if (!status.ok()) return throw_error(info.Env(), status.error);
+  Napi::Array rows = Napi::Array::New(info.Env(), step.stages.size());
+  for (uint32_t k = 0; k < step.stages.size(); ++k) rows.Set(k, step.stages[k].output_rows);
+  return rows;
+}
+
 // bindProgram(model, program) -> handle
 Napi::Value bind_program(const Napi::CallbackInfo& info) {
   auto bound = std::make_shared<BoundProgram>();
@@ -302,6 +316,7 @@ void define_run(Napi::Env env, Napi::Object exports) {
   exports.Set("modelFacts", Napi::Function::New(env, model_facts));
   exports.Set("releaseModel", Napi::Function::New(env, release_model));
   exports.Set("stageFacts", Napi::Function::New(env, stage_facts));
+  exports.Set("ringRows", Napi::Function::New(env, ring_rows));
   exports.Set("bindProgram", Napi::Function::New(env, bind_program));
   exports.Set("run", Napi::Function::New(env, run));
   exports.Set("runSync", Napi::Function::New(env, run_sync));

@@ -64,26 +64,13 @@ size_t scratch_bytes(const Step& step, const Stage& stage, const PackedModel& mo
                      : kernel.facts(op, stage.shape).scratch_bytes;
 }
 
-// Plays one lane's row order: whatever a stage reads must have been made and not yet overwritten.
+// Whatever a stage reads must have been made and not yet overwritten.
 bool rings_suffice(const Step& step, const Lane& lane, const PackedModel& model) {
-  std::vector<int32_t> made(step.stages.size(), -1), expanded(step.stages.size(), -1);
-  RowOrder order(model, step, lane.row_begin, lane.row_end);
-  for (size_t k = 0; k < step.stages.size(); ++k) {
-    const Stage& stage = step.stages[k];
-    expanded[k] = first_input_row(model.op(stage.op), stage.shape, order.next(k));
+  const std::vector<int32_t> rings = rings_of(RowOrder(model, step, lane.row_begin, lane.row_end));
+  for (size_t k = 0; k < rings.size(); ++k) {
+    if (step.stages[k].output_rows < rings[k]) return false;
   }
-  return order.run([&](size_t k, int32_t begin, int32_t end) {
-    const Stage& stage = step.stages[k];
-    const Op& op = model.op(stage.op);
-    if (end - begin > stage.output_rows) return false;
-    if (k > 0) {
-      const int32_t oldest = made[k - 1] - step.stages[k - 1].output_rows;
-      if (first_live_row(op, stage.shape, begin, expanded[k]) < oldest) return false;
-    }
-    expanded[k] = std::max(expanded[k], input_rows_needed(op, stage.shape, end));
-    made[k] = end;
-    return true;
-  });
+  return true;
 }
 
 // Kernels keep pointers in their scratch, so that two buffers of one step that share a byte could send them anywhere.
@@ -133,20 +120,11 @@ Status check_slices(const Step& step, size_t arena_bytes, const PackedModel& mod
 }
 
 Status check_step(const Step& step, size_t arena_bytes, Dtype dtype, const PackedModel& model) {
-  if (step.stages.empty() || step.lanes.empty()) return failure("a step needs stages and lanes");
-  if (step.stages.size() > kMaxStages) return failure("a chain is too long");
-  for (size_t k = 0; k < step.stages.size(); ++k) {
-    const Stage& stage = step.stages[k];
-    if (stage.op >= model.op_count()) return failure("no such op");
-    const Op& op = model.op(stage.op);
-    if (op.dtype != dtype) return failure("an op of another dtype");
-    if (!sides_in_range(stage.shape) || !shape_fits(op, stage.shape)) return failure("shapes do not fit the op");
+  const Status stages = check_stages(step, model);
+  if (!stages.ok()) return stages;
+  for (const Stage& stage : step.stages) {
+    if (model.op(stage.op).dtype != dtype) return failure("an op of another dtype");
     if (stage.output_rows < 1 || stage.output_rows > stage.shape.out_height) return failure("ring size out of range");
-    if (k == 0) continue;
-    const StageShape &from = step.stages[k - 1].shape, &to = stage.shape;
-    if (from.out_height != to.in_height || from.out_width != to.in_width || from.out_channels != to.in_channels) {
-      return failure("a stage does not fit the one before it");
-    }
   }
   const StageShape& in = step.stages.front().shape;
   const size_t input_bytes = static_cast<size_t>(in.in_height) * in.in_width * in.in_channels * element_bytes(dtype);
@@ -203,6 +181,24 @@ size_t output_row_bytes(const PackedModel& model, const Stage& stage) {
   const Op& op = model.op(stage.op);
   const size_t element = op.kind == OpKind::softmax ? sizeof(float) : element_bytes(op.dtype);
   return static_cast<size_t>(stage.shape.out_width) * stage.shape.out_channels * element;
+}
+
+Status check_stages(const Step& step, const PackedModel& model) {
+  if (step.stages.empty() || step.lanes.empty()) return failure("a step needs stages and lanes");
+  if (step.stages.size() > kMaxStages) return failure("a chain is too long");
+  for (size_t k = 0; k < step.stages.size(); ++k) {
+    const Stage& stage = step.stages[k];
+    if (stage.op >= model.op_count()) return failure("no such op");
+    if (!sides_in_range(stage.shape) || !shape_fits(model.op(stage.op), stage.shape)) {
+      return failure("shapes do not fit the op");
+    }
+    if (k == 0) continue;
+    const StageShape &from = step.stages[k - 1].shape, &to = stage.shape;
+    if (from.out_height != to.in_height || from.out_width != to.in_width || from.out_channels != to.in_channels) {
+      return failure("a stage does not fit the one before it");
+    }
+  }
+  return {};
 }
 
 Status check_program(const Program& program, const PackedModel& model) {

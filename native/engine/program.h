@@ -65,6 +65,12 @@ struct Program {
 // Bytes of one row of a stage's output; softmax gives floats whatever it is given.
 size_t output_row_bytes(const PackedModel& model, const Stage& stage);
 
+// Whether a step has stages and lanes, and its stages' shapes fit their ops and each other.
+Status check_stages(const Step& step, const PackedModel& model);
+
+// Sets the output_rows of each stage to the least that suffices for all lanes; of these only the rows are read.
+Status size_rings(Step* step, const PackedModel& model);
+
 // Everything run() relies on: shapes follow from each other, every offset lies in the arena, the buffers of a step
 // share no byte, and, by playing the row order through once, no ring forgets a row that is still needed.
 Status check_program(const Program& program, const PackedModel& model);

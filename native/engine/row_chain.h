@@ -1,12 +1,20 @@
-// The order in which the stages of a chain take turns. lib/compile/row-order.ts plays the same order to size the rings.
+// The order in which the stages of a chain take turns, which running follows and the sizes of rings are found by.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "engine/program.h"
 
 namespace mobilenetv2 {
+
+// What the order depends on. The op outlives it.
+struct ChainStage {
+  const Op* op = nullptr;
+  StageShape shape;
+  int32_t strip_rows = 1;  // output rows per turn
+};
 
 // One past the last input row that output rows below row_end read.
 inline int32_t input_rows_needed(const Op& op, const StageShape& s, int32_t row_end) {
@@ -46,46 +54,63 @@ inline int32_t first_live_row(const Op& op, const StageShape& s, int32_t row_beg
 // Demand driven: a stage first asks its producer for the rows it reads, then makes one strip.
 class RowOrder {
  public:
-  RowOrder(const PackedModel& model, const Step& step, int32_t row_begin, int32_t row_end)
-      : model_(model), step_(step), row_end_(row_end) {
-    int32_t row = row_begin;
-    for (size_t k = step.stages.size(); k-- > 0;) {
-      next_[k] = row;
-      const Stage& stage = step.stages[k];
-      row = first_input_row(model.op(stage.op), stage.shape, row);
-      strips_[k] = std::max(model.kernel(stage.op).facts(model.op(stage.op), stage.shape).strip_rows, 1);
-    }
+  // At most kMaxStages stages.
+  RowOrder(const std::vector<ChainStage>& stages, int32_t row_begin, int32_t row_end)
+      : count_(stages.size()), row_end_(row_end) {
+    std::copy(stages.begin(), stages.end(), stages_.begin());
+    start(row_begin);
   }
 
-  int32_t next(size_t stage) const { return next_[stage]; }
+  RowOrder(const PackedModel& model, const Step& step, int32_t row_begin, int32_t row_end)
+      : count_(step.stages.size()), row_end_(row_end) {
+    for (size_t k = 0; k < count_; ++k) {
+      const Stage& stage = step.stages[k];
+      const Op& op = model.op(stage.op);
+      stages_[k] = {&op, stage.shape, std::max(model.kernel(stage.op).facts(op, stage.shape).strip_rows, 1)};
+    }
+    start(row_begin);
+  }
+
+  size_t stages() const { return count_; }
+  const ChainStage& stage(size_t k) const { return stages_[k]; }
+  int32_t next(size_t k) const { return next_[k]; }
 
   // visit returns false to stop.
   template <typename Visit>
   bool run(Visit&& visit) {
-    return produce(step_.stages.size() - 1, row_end_, visit);
+    return produce(count_ - 1, row_end_, visit);
   }
 
  private:
+  void start(int32_t row) {
+    for (size_t k = count_; k-- > 0;) {
+      next_[k] = row;
+      row = first_input_row(*stages_[k].op, stages_[k].shape, row);
+    }
+  }
+
   template <typename Visit>
   bool produce(size_t k, int32_t until, Visit& visit) {
-    const Stage& stage = step_.stages[k];
-    const bool last = k + 1 == step_.stages.size();
+    const ChainStage& stage = stages_[k];
+    const bool last = k + 1 == count_;
     while (next_[k] < until) {
       const int32_t begin = next_[k];
-      const int32_t end = std::min(begin + strips_[k], last ? row_end_ : stage.shape.out_height);
-      if (k > 0 && !produce(k - 1, input_rows_needed(model_.op(stage.op), stage.shape, end), visit)) return false;
+      const int32_t end = std::min(begin + stage.strip_rows, last ? row_end_ : stage.shape.out_height);
+      if (k > 0 && !produce(k - 1, input_rows_needed(*stage.op, stage.shape, end), visit)) return false;
       if (!visit(k, begin, end)) return false;
       next_[k] = end;
     }
     return true;
   }
 
-  const PackedModel& model_;
-  const Step& step_;
+  size_t count_;
   int32_t row_end_;
   // Per stage. Arrays, because running allocates nothing.
-  std::array<int32_t, kMaxStages> next_{};    // first row not yet made
-  std::array<int32_t, kMaxStages> strips_{};  // rows per turn
+  std::array<ChainStage, kMaxStages> stages_;
+  std::array<int32_t, kMaxStages> next_{};  // first row not yet made
 };
+
+// Rows that each stage's output must keep, found by playing the order; the last stage keeps all it has.
+std::vector<int32_t> rings_of(RowOrder order);
 
 }  // namespace mobilenetv2

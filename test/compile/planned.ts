@@ -1,6 +1,7 @@
 /** A seeded network, packed and planned, without the engine around it. */
 import { type CompiledModel, compileOps } from '../../lib/compile/ops.js';
 import { type Plan, planProgram } from '../../lib/compile/program.js';
+import { kernelsOf } from '../../lib/engine.js';
 import type { ModelSpec } from '../../lib/model-spec.js';
 import { type Isa, type ModelHandle, native, type Program, type Stage, type Step } from '../../lib/native.js';
 
@@ -21,9 +22,7 @@ export function packNetwork(spec: ModelSpec, isa: Isa): PackedNetwork {
     compiled,
     model,
     plan: (height, width, lanes = 1) =>
-      planProgram(compiled, compiled.classify, { height, width }, lanes, (op, shape, lanes) =>
-        native().stageFacts(model, op, shape, lanes),
-      ),
+      planProgram(compiled, compiled.classify, { height, width }, lanes, kernelsOf(native(), model)),
   };
 }
 

@@ -116,6 +116,29 @@ describe('bindProgram', () => {
     expect(bind((networks[1] as PackedNetwork).model, valid)).toThrow(/dtype/);
   });
 
+  it('plans no rings for what is no chain', () => {
+    const [network] = networks as [PackedNetwork];
+    const [{ stages }] = network.plan(32, 32).program.steps as [Program['steps'][number]];
+    const rings = (chain: unknown) => () => native().ringRows(network.model, chain as never);
+    const height = stages.at(-1)!.shape.outHeight;
+    const whole = { rowBegin: 0, rowEnd: height };
+    expect(rings({ stages, lanes: [whole] })().at(-1)).toBe(height);
+    expect(rings({ stages, lanes: [] })).toThrow(/needs stages and lanes/);
+    expect(rings({ stages: [], lanes: [whole] })).toThrow(/needs stages and lanes/);
+    expect(rings({ stages: Array(33).fill(stages[0]), lanes: [whole] })).toThrow(/too long/);
+    expect(rings({ stages: [stages[0], stages[0]], lanes: [whole] })).toThrow(/does not fit the one before/);
+    expect(rings({ stages: [{ ...stages[0], op: 1000 }], lanes: [whole] })).toThrow(/no such op/);
+    for (const [rowBegin, rowEnd] of [
+      [-1, 1],
+      [0, 0],
+      [2, 1],
+      [0, height + 1],
+    ] as const) {
+      expect(rings({ stages, lanes: [{ rowBegin, rowEnd }] })).toThrow(/leaves the rows/);
+    }
+    for (const value of [null, 1, {}, { stages, lanes: [{}] }]) expect(rings(value)).toThrow();
+  });
+
   const cases: [string, RegExp, (program: Program) => void][] = [
     ['an offset beyond the arena', /outside the arena/, (p) => (lane(p).places[0]!.outputOffset = p.arenaBytes)],
     ['an unaligned offset', /outside the arena/, (p) => (lane(p).places[0]!.outputOffset += 1)],
