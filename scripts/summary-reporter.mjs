@@ -2,6 +2,10 @@
 import { writeFileSync } from 'node:fs';
 
 export default class SummaryReporter {
+  onInit(vitest) {
+    this.wanted = vitest.config.testNamePattern;
+  }
+
   onTestRunEnd(modules, unhandledErrors) {
     const summary = { passed: 0, failed: 0, skipped: 0, skips: [] };
     // A file that cannot be loaded and an error outside any test are failures too.
@@ -13,7 +17,7 @@ export default class SummaryReporter {
         const { state, note } = test.result();
         if (state === 'passed') summary.passed++;
         else if (state === 'failed') summary.failed++;
-        else {
+        else if (!this.wanted || this.wanted.test(test.fullName)) {
           summary.skipped++;
           // A reason is given to skip(), or in the title, where skipIf() can only put it.
           summary.skips.push(note ?? test.fullName.match(/\(skipped: (.*?)\)( |$)/)?.[1] ?? test.fullName);

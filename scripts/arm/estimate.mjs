@@ -37,8 +37,35 @@ const LOOPS = [
   },
 ];
 
+for (const { isa, columns, processors } of [
+  { isa: 'neon', columns: 4, processors: /./ },
+  { isa: 'neondot', columns: 6, processors: /a76|neoverse/ },
+  { isa: 'i8mm', columns: 6, processors: /v1/ },
+]) {
+  const loop = { precision: 'qu8', processors };
+  LOOPS.push({
+    ...loop,
+    name: `1x1, ${isa}`,
+    source: `pointwise/qu8_${isa}.cc`,
+    functions: new RegExp(`RowProduct.*Li2ELi${columns}E`),
+  });
+  for (const stride of [1, 2]) {
+    LOOPS.push({
+      ...loop,
+      name: `3x3 depthwise, stride ${stride}, ${isa}`,
+      source: `inverted_residual/qu8_${isa}.cc`,
+      functions: new RegExp(`FixedDepthwise.*Li${stride}ELi2E`),
+      // Two columns in one block; small ones around it choose where they go.
+      block: true,
+    });
+  }
+}
+
 /** Cortex-A76 has the pipelines of Neoverse N1; LLVM's model of that name is an older processor's. */
-const MODELS = ['cortex-a53', 'cortex-a76', 'neoverse-n1'];
+const MODELS = {
+  f32: ['cortex-a53', 'cortex-a76', 'neoverse-n1'],
+  qu8: ['cortex-a53', 'cortex-a76', 'neoverse-n1', 'neoverse-v1'],
+};
 
 /** Instruction sets, and a processor for qemu that has them. */
 const NETWORKS = [
@@ -95,6 +122,22 @@ function* loops(text, functions) {
   }
 }
 
+/** Blocks: from a label or a branch to the next one. */
+function* blocks(text, functions) {
+  let inside = false;
+  let lines = ['block:'];
+  for (const line of text.split('\n').map((each) => each.replace(/\/\/.*/, '').trimEnd())) {
+    const name = line.match(/^(\S+):/)?.[1];
+    const instruction = /^\s+[a-z]/.test(line);
+    if (instruction) lines.push(line);
+    if (name || (instruction && /^\s+(b|b\..*|cbn?z|tbn?z|ret)\b/.test(line))) {
+      if (inside) yield lines;
+      lines = ['block:'];
+    }
+    if (name && !name.startsWith('.L')) inside = functions.test(name);
+  }
+}
+
 function analyse(lines, model) {
   const args = ['-mtriple=aarch64', `-mcpu=${model}`, '-mattr=+dotprod,+i8mm', '-iterations=1000'];
   const { stdout } = capture('llvm-mca-19', args, `${lines.join('\n')}\n`);
@@ -108,19 +151,23 @@ function table(head, rows) {
 }
 
 function reportLoops(precision) {
-  const rows = LOOPS.filter((loop) => loop.precision === precision).map(({ name, source, functions }) => {
-    const all = [...loops(assembly(source), functions)];
-    const lines = all.sort((a, b) => sum(b.map(macs)) - sum(a.map(macs)))[0];
-    if (lines === undefined) throw new SetupError(`${source} has no loop that is ${name}`);
-    const multiplications = lines.filter((line) => macs(line) > 0);
-    const cells = MODELS.map((model) => {
-      const { cycles } = analyse(lines, model);
-      const bound = analyse(multiplications, model).throughput;
-      return `${cycles.toFixed(1)} (${Math.round((100 * bound) / cycles)} %)`;
-    });
-    return [name, lines.length - 1, multiplications.length, sum(lines.map(macs)), ...cells];
-  });
-  if (rows.length > 0) table([`${precision} loop`, 'instructions', 'multiplications', 'MACs', ...MODELS], rows);
+  const rows = LOOPS.filter((loop) => loop.precision === precision).map(
+    ({ name, source, functions, block, processors }) => {
+      const all = [...(block ? blocks : loops)(assembly(source), functions)];
+      const lines = all.sort((a, b) => sum(b.map(macs)) - sum(a.map(macs)))[0];
+      if (lines === undefined) throw new SetupError(`${source} has no loop that is ${name}`);
+      const multiplications = lines.filter((line) => macs(line) > 0);
+      const cells = MODELS[precision].map((model) => {
+        if (processors && !processors.test(model)) return '-';
+        const { cycles } = analyse(lines, model);
+        const bound = analyse(multiplications, model).throughput;
+        return `${cycles.toFixed(1)} (${Math.round((100 * bound) / cycles)} %)`;
+      });
+      return [name, lines.length - 1, multiplications.length, sum(lines.map(macs)), ...cells];
+    },
+  );
+  if (rows.length > 0)
+    table([`${precision} loop`, 'instructions', 'multiplications', 'MACs', ...MODELS[precision]], rows);
 }
 
 function reportNetwork({ precision, isa, cpu }, plugin) {

@@ -1,8 +1,8 @@
 // npm run test:arm: what is published for ARM Linux, run in qemu: the native tests on processors of several generations
 // and, in a real ARM Node, tests of the API. Closes with the line that npm test closes with.
 //
-//   npm run test:arm                 the native tests, and the quicker API tests
-//   npm run test:arm -- --all        all API tests, for nights
+//   npm run test:arm                 the native tests, and the quicker API and accuracy tests
+//   npm run test:arm -- --all        all API and accuracy tests, for nights
 import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -22,6 +22,8 @@ const MACHINES = [
 ];
 /** A few minutes in the emulator; those left out start hundreds of processes or run large images. */
 const QUICK_TESTS = ['test/api/infer', 'test/api/wrong-input', 'test/api/labels', 'test/cli/doctor'];
+/** Of test/accuracy, what is quick: a whole 8-bit network, bit for bit, on every instruction set but scalar. */
+const QUICK_GOLDENS = ['test/accuracy', '--testNamePattern=uint8 logits.*(neon|i8mm)'];
 const API_CPU = 'max';
 const folder = join(root, 'build', 'arm');
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -146,7 +148,12 @@ await runScript(async () => {
     for (const machine of MACHINES) if (machine.target === target) await runNativeTests(machine, executable);
   };
   await Promise.all([...executables].map(([target, executable]) => inTurn(target, executable)));
-  runApiTests(process.argv.includes('--all') ? ['test/api', 'test/cli/doctor'] : QUICK_TESTS);
+  if (process.argv.includes('--all')) {
+    runApiTests(['test/api', 'test/cli/doctor', 'test/accuracy']);
+  } else {
+    runApiTests(QUICK_TESTS);
+    runApiTests(QUICK_GOLDENS);
+  }
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   process.exitCode = total.failed > 0 ? 1 : 0;
 });
