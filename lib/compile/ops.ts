@@ -90,14 +90,7 @@ class Lowering {
     }
     const from = this.unsigned(input, `${name} (input)`);
     const to = this.unsigned(spec.output, name);
-    const reals = new Float64Array(outChannels);
-    if (weights.scales.length === 1) {
-      reals.fill(this.realMultiplier(from.scale, weights.scales[0] as number, to.scale));
-    } else {
-      for (let o = 0; o < outChannels; o++) {
-        reals[o] = this.realMultiplier(from.scale, weights.scales[o] as number, to.scale);
-      }
-    }
+    const reals = realMultipliers(from.scale, weights.scales, to.scale, outChannels, this.signed);
     return {
       ...size,
       weights: weights.values,
@@ -110,11 +103,6 @@ class Lowering {
       inputSigned: false,
       ...activationRange(spec.activation, to),
     };
-  }
-
-  /** uint8 files round the product of the two scales to float32 first; int8 files compute in double throughout. */
-  private realMultiplier(input: number, weight: number, output: number): number {
-    return (this.signed ? input * weight : Math.fround(input * weight)) / output;
   }
 
   block(block: BlockSpec, input: Quantization | null): NativeOp {
@@ -198,6 +186,26 @@ class Lowering {
     const diffMin = -Math.floor((31 * 2 ** 26) / 2 ** shift);
     return { classes, beta, dequantize: false, multiplier, shift, diffMin };
   }
+}
+
+/**
+ * The factor of each channel. uint8 files round the product of the two scales to float32 first; int8 files compute in
+ * double throughout. One plain loop: a network has thousands of channels, and none of this is compiled yet.
+ */
+function realMultipliers(
+  input: number,
+  weights: Float32Array,
+  output: number,
+  channels: number,
+  signed: boolean,
+): Float64Array {
+  const reals = new Float64Array(channels);
+  const perChannel = weights.length > 1;
+  for (let o = 0; o < channels; o++) {
+    const product = input * (weights[perChannel ? o : 0] as number);
+    reals[o] = (signed ? product : Math.fround(product)) / output;
+  }
+  return reals;
 }
 
 function floatRange(activation: 'linear' | 'relu' | 'relu6'): { min: number; max: number } {

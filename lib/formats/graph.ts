@@ -145,8 +145,9 @@ export class WeightBudget {
     this.left = fileBytes + 2 ** 20;
   }
 
-  take(count: number, what: string): void {
+  /** @param of what takes them; its name is put together only for the message. */
+  take(count: number, of: { readonly what: string }): void {
     this.left -= count;
-    if (this.left < 0) corrupt(`${what}: the layers use more weights than the file has bytes`);
+    if (this.left < 0) corrupt(`${of.what}: the layers use more weights than the file has bytes`);
   }
 }

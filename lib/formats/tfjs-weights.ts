@@ -94,7 +94,7 @@ export class TfjsWeights {
     if (entry.shape.join() !== shape.join()) {
       corrupt(`${what}: shape [${entry.shape.join(', ')}], but its layer needs [${shape.join(', ')}]`);
     }
-    this.budget.take(entry.count, what);
+    this.budget.take(entry.count, { what });
     return checkFinite(this.decode(entry, what), what);
   }
 

@@ -3,8 +3,9 @@ import type { Activation, FloatWeights, QuantizedWeights } from '../model-spec.j
 import { corrupt, Unfit } from './failures.js';
 import type { Table } from './flatbuffer.js';
 import { type ConvNode, checkChannels, type GraphNode, noPads } from './graph.js';
+import { MAX_CHANNELS } from './limits.js';
 import { FusedActivation, Op, OptionsType, operatorName, Padding, TensorType, typeName } from './tflite-schema.js';
-import { activationQuantization, type TfliteTensor, type TfliteTensors } from './tflite-tensors.js';
+import { activationQuantization, elementCount, type TfliteTensor, type TfliteTensors } from './tflite-tensors.js';
 
 /** One operator of the file, its numbers looked up but not judged. */
 export interface TfliteOperator {
@@ -57,7 +58,7 @@ function quantizedWeights(
 ): QuantizedWeights {
   const { quantization } = weights;
   if (quantization === null) return corrupt(`${weights.what}: has no scale`);
-  const { scales, zeroPoints } = quantization;
+  const { scales, zeroPoint } = quantization;
   if (scales.length !== 1 && (scales.length !== outChannels || quantization.axis !== axis)) {
     corrupt(
       `${weights.what}: ${scales.length} scales along axis ${quantization.axis}, expected 1, or ${outChannels} along axis ${axis}`,
@@ -65,7 +66,7 @@ function quantizedWeights(
   }
   if (weights.type === TensorType.UINT8 && scales.length !== 1)
     throw new Unfit('uint8 weights with a scale per channel');
-  if (weights.type === TensorType.INT8 && zeroPoints.some((zero) => zero !== 0)) {
+  if (weights.type === TensorType.INT8 && zeroPoint !== 0) {
     throw new Unfit('int8 weights with a zero point other than 0');
   }
   return {
@@ -73,7 +74,7 @@ function quantizedWeights(
     values: tensors.eightBit(weights),
     bias: bias === null ? new Int32Array(outChannels) : tensors.int32(bias),
     scales,
-    zeroPoint: zeroPoints[0] ?? 0,
+    zeroPoint: zeroPoint ?? 0, // uint8 weights have one scale and one zero point
   };
 }
 
@@ -83,7 +84,7 @@ function readWeights(operator: TfliteOperator, tensors: TfliteTensors, outChanne
   const weights = input(operator, tensors, 1);
   const biasIndex = operator.inputs[2] ?? -1;
   const bias = biasIndex < 0 ? null : tensors.get(biasIndex);
-  if (bias !== null && bias.shape.reduce((a, b) => a * b, 1) !== outChannels) {
+  if (bias !== null && elementCount(bias) !== outChannels) {
     corrupt(`${bias.what}: shape [${bias.shape.join(', ')}], expected ${outChannels} biases`);
   }
   const eightBit = weights.type === TensorType.INT8 || weights.type === TensorType.UINT8;
@@ -105,7 +106,9 @@ function weightShape(operator: TfliteOperator, tensors: TfliteTensors, rank: num
   if (weights.shape.length !== rank) {
     return corrupt(`${weights.what}: shape [${weights.shape.join(', ')}], expected ${rank} sides`);
   }
-  for (const side of weights.shape) checkChannels(side, weights.what);
+  for (const side of weights.shape) {
+    if (side < 1 || side > MAX_CHANNELS) checkChannels(side, weights.what);
+  }
   return weights.shape;
 }
 

@@ -7,20 +7,44 @@ import { checkFinite, WeightBudget } from './graph.js';
 import { MAX_CHANNELS } from './limits.js';
 import { TensorType, typeName } from './tflite-schema.js';
 
-export interface TfliteTensor {
-  readonly index: number;
-  readonly name: string;
+/** Of a tensor of 8-bit integers; `zeroPoint` is null when channels have different ones. */
+interface TensorQuantization {
+  readonly scales: Float32Array;
+  readonly zeroPoint: number | null;
+  readonly axis: number;
+}
+
+export class TfliteTensor {
   readonly type: number;
   readonly shape: readonly number[];
   readonly buffer: number;
   /** Null for a tensor without scales, that is, a float one. */
-  readonly quantization: {
-    readonly scales: Float32Array;
-    readonly zeroPoints: readonly number[];
-    readonly axis: number;
-  } | null;
+  readonly quantization: TensorQuantization | null;
+
+  constructor(
+    private readonly table: Table,
+    readonly index: number,
+  ) {
+    this.type = table.u8(1, 'type');
+    this.shape = table.integers(0, 8, 'shape');
+    for (let i = 0; i < this.shape.length; i++) {
+      if ((this.shape[i] as number) < 0) {
+        corrupt(`${this.what}: shape [${this.shape.join(', ')}] has a negative side`);
+      }
+    }
+    this.buffer = table.u32(2, 'buffer');
+    this.quantization = readScales(table, this);
+  }
+
+  /** Read when asked for: of most tensors nobody asks. */
+  get name(): string {
+    return this.table.string(3, 'name');
+  }
+
   /** For messages. */
-  readonly what: string;
+  get what(): string {
+    return `tensor ${this.index} (${describe(this.name)})`;
+  }
 }
 
 const zeroPointRange = new Map<number, readonly [number, number]>([
@@ -28,8 +52,10 @@ const zeroPointRange = new Map<number, readonly [number, number]>([
   [TensorType.INT8, [-128, 127]],
 ]);
 
-function elementCount(tensor: TfliteTensor): number {
-  return tensor.shape.reduce((product, side) => product * side, 1);
+export function elementCount(tensor: TfliteTensor): number {
+  let product = 1;
+  for (let i = 0; i < tensor.shape.length; i++) product *= tensor.shape[i] as number;
+  return product;
 }
 
 /**
@@ -53,7 +79,7 @@ export class TfliteTensors {
   get(index: number): TfliteTensor {
     let tensor = this.known.get(index);
     if (tensor === undefined) {
-      tensor = readTensor(this.tables.at(index), index);
+      tensor = new TfliteTensor(this.tables.at(index), index);
       this.known.set(index, tensor);
     }
     return tensor;
@@ -83,7 +109,7 @@ export class TfliteTensors {
     if (count * elementBytes !== data.length) {
       corrupt(`${tensor.what}: ${data.length} bytes of data, but its shape needs ${count} x ${elementBytes}`);
     }
-    this.budget.take(count, tensor.what);
+    this.budget.take(count, tensor);
     return { start: data.start, count };
   }
 
@@ -134,49 +160,36 @@ export class TfliteTensors {
   }
 }
 
-function readTensor(table: Table, index: number): TfliteTensor {
-  const name = table.string(3, 'name');
-  const what = `tensor ${index} (${describe(name)})`;
-  const type = table.u8(1, 'type');
-  const shape = table.integers(0, 4, 8, 'shape');
-  for (const side of shape) if (side < 0) corrupt(`${what}: shape [${shape.join(', ')}] has a negative side`);
-  return {
-    index,
-    name,
-    type,
-    shape,
-    what,
-    buffer: table.u32(2, 'buffer'),
-    quantization: readScales(table, type, what),
-  };
+/** Apart and by index: a network has thousands of scales, and this runs before the JavaScript engine has warmed up. */
+function checkScales(scales: Float32Array, tensor: TfliteTensor): void {
+  for (let i = 0; i < scales.length; i++) {
+    const scale = scales[i] as number;
+    if (!(scale > 0 && scale < Number.POSITIVE_INFINITY)) {
+      corrupt(`${tensor.what}: scale ${scale}, expected a finite number above 0`);
+    }
+  }
 }
 
-function readScales(table: Table, type: number, what: string): TfliteTensor['quantization'] {
+function readScales(table: Table, tensor: TfliteTensor): TensorQuantization | null {
   const parameters = table.table(4, 'quantization');
-  const range = zeroPointRange.get(type);
+  const range = zeroPointRange.get(tensor.type);
   // Float tensors may carry min and max, INT32 biases the product of scales that arithmetic never looks at.
   if (parameters === null || range === undefined) return null;
   const scales = parameters.floats(2, MAX_CHANNELS, 'scale');
   if (scales === null || scales.length === 0) return null;
-  const zeroPoints = parameters.integers(3, 8, MAX_CHANNELS, 'zero_point');
-  // By index here and below: iterators are slow before the JavaScript engine has warmed up, and there are thousands.
-  for (let i = 0; i < scales.length; i++) {
-    const scale = scales[i] as number;
-    if (!(scale > 0 && scale < Number.POSITIVE_INFINITY)) {
-      corrupt(`${what}: scale ${scale}, expected a finite number above 0`);
-    }
-  }
+  checkScales(scales, tensor);
+  const zeroPoints = parameters.longs(3, MAX_CHANNELS, 'zero_point');
   if (zeroPoints.length !== scales.length) {
-    corrupt(`${what}: ${zeroPoints.length} zero points for ${scales.length} scales`);
+    corrupt(`${tensor.what}: ${zeroPoints.length} zero points for ${scales.length} scales`);
   }
   const [lowest, highest] = range;
-  for (let i = 0; i < zeroPoints.length; i++) {
-    const zeroPoint = zeroPoints[i] as number;
+  for (const zeroPoint of zeroPoints.values) {
     if (zeroPoint < lowest || zeroPoint > highest) {
-      corrupt(`${what}: zero point ${zeroPoint}, expected ${lowest} ... ${highest}`);
+      corrupt(`${tensor.what}: zero point ${zeroPoint}, expected ${lowest} ... ${highest}`);
     }
   }
-  return { scales, zeroPoints, axis: parameters.i32(6, 'quantized_dimension') };
+  const [zeroPoint = null] = zeroPoints.values.length === 1 ? zeroPoints.values : [];
+  return { scales, zeroPoint, axis: parameters.i32(6, 'quantized_dimension') };
 }
 
 /** The one scale and zero point of an activation tensor; null for a float one. */
@@ -189,5 +202,5 @@ export function activationQuantization(tensor: TfliteTensor): Quantization | nul
   if (quantization === null || quantization.scales.length !== 1) {
     return corrupt(`${tensor.what}: ${quantization?.scales.length ?? 0} scales, expected 1 for an activation`);
   }
-  return { scale: quantization.scales[0] as number, zeroPoint: quantization.zeroPoints[0] as number };
+  return { scale: quantization.scales[0] as number, zeroPoint: quantization.zeroPoint as number };
 }

@@ -27,8 +27,8 @@ function readNodes(model: Table, subgraph: Table, tensors: TfliteTensors): Graph
       opcode.i32(3, 'builtin_code'),
       Math.min(opcode.u8(0, 'deprecated_builtin_code'), PLACEHOLDER_CODE),
     );
-    const inputs = table.integers(1, 4, 64, 'inputs');
-    const outputs = table.integers(2, 4, 64, 'outputs');
+    const inputs = table.integers(1, 64, 'inputs');
+    const outputs = table.integers(2, 64, 'outputs');
     if (outputs.length === 0) corrupt(`operator ${position}: has no output`);
     const output = tensors.get(outputs[0] as number);
     const operator = {
@@ -46,7 +46,7 @@ function readNodes(model: Table, subgraph: Table, tensors: TfliteTensors): Graph
 }
 
 function single(subgraph: Table, field: number, name: string): number {
-  const indices = subgraph.integers(field, 4, 64, name);
+  const indices = subgraph.integers(field, 64, name);
   if (indices.length !== 1)
     unsupported(`the network has ${indices.length} ${name}, expected one image in, one vector out`);
   return indices[0] as number;

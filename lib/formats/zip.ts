@@ -8,7 +8,7 @@ export interface ZipEntry {
   read(limit: number): Uint8Array;
 }
 
-const END_SIGNATURE = 0x06054b50;
+const END_SIGNATURE = 'PK\x05\x06';
 const CENTRAL_SIGNATURE = 0x02014b50;
 const LOCAL_SIGNATURE = 0x04034b50;
 const END_BYTES = 22;
@@ -24,12 +24,13 @@ function zlib(): typeof import('node:zlib') {
 }
 
 /** The end record's offset, searched from the end: an archive comment of up to 65535 bytes may follow it. */
-function findEnd(view: DataView): number | null {
-  const lowest = Math.max(0, view.byteLength - END_BYTES - 0xffff);
-  for (let at = view.byteLength - END_BYTES; at >= lowest; at--) {
-    if (view.getUint32(at, true) === END_SIGNATURE) return at;
-  }
-  return null;
+function findEnd(bytes: Uint8Array): number | null {
+  const last = bytes.length - END_BYTES;
+  if (last < 0) return null;
+  const lowest = Math.max(0, last - 0xffff);
+  const tail = Buffer.from(bytes.buffer, bytes.byteOffset + lowest, bytes.length - lowest);
+  const at = tail.lastIndexOf(END_SIGNATURE, last - lowest);
+  return at < 0 ? null : lowest + at;
 }
 
 /**
@@ -38,7 +39,7 @@ function findEnd(view: DataView): number | null {
  */
 export function readAppendedZip(bytes: Uint8Array): ZipEntry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const end = findEnd(view);
+  const end = findEnd(bytes);
   if (end === null) return [];
   const count = view.getUint16(end + 10, true);
   const directoryBytes = view.getUint32(end + 12, true);

@@ -18,6 +18,7 @@ const sample = () =>
       { tables: [[{ i32: 1 }], [{ i32: 2 }]] },
       { table: [{ f32: 0.25 }] },
       { bytes: Uint8Array.of(1, 2, 3) },
+      { longs: [-(2 ** 40), -(2 ** 40), -(2 ** 40)] },
     ],
     'TEST',
   );
@@ -31,16 +32,18 @@ describe('FlatBuffers accessors', () => {
     expect(table.i32(1, 'b')).toBe(-5);
     expect(table.i32(2, 'c', 7)).toBe(7);
     expect(table.string(3, 'd')).toBe('name');
-    expect(table.integers(4, 4, 10, 'e')).toEqual([1, -2, 3]);
-    expect(table.integers(5, 8, 10, 'f')).toEqual([-128, 4e9]);
+    expect(table.integers(4, 10, 'e')).toEqual([1, -2, 3]);
+    expect(table.longs(5, 10, 'f')).toEqual({ length: 2, values: [-128, 4e9] });
+    expect(table.longs(10, 10, 'k')).toEqual({ length: 3, values: [-(2 ** 40)] });
     expect(table.floats(6, 10, 'g')).toEqual(Float32Array.of(0.5, -1));
     expect(table.tables(7, 'h').at(1).i32(0, 'i')).toBe(2);
     expect(table.table(8, 'j')?.f32(0, 'k')).toBe(0.25);
     expect(table.vector(9, 1, 'l')?.length).toBe(3);
-    for (const absent of [2, 10, 1000]) {
+    for (const absent of [2, 11, 1000]) {
       expect(table.table(absent, 'x')).toBeNull();
       expect(table.floats(absent, 1, 'x')).toBeNull();
       expect(table.tables(absent, 'x').length).toBe(0);
+      expect(table.longs(absent, 1, 'x')).toEqual({ length: 0, values: [] });
       expect(table.string(absent, 'x')).toBe('');
       expect(table.u32(absent, 'x', 3)).toBe(3);
     }
@@ -64,8 +67,8 @@ describe('FlatBuffers accessors', () => {
     const bytes = sample();
     const { start } = root(bytes).vector(4, 4, 'e') ?? { start: 0 };
     new DataView(bytes.buffer).setUint32(start - 4, 0xffff_ffff, true);
-    expect(() => root(bytes).integers(4, 4, 10, 'e')).toThrow(corrupt(/^root\.e \(4294967295 elements\): needs/));
-    expect(() => root(sample()).integers(4, 4, 2, 'e')).toThrow(corrupt(/3 elements, expected at most 2/));
+    expect(() => root(bytes).integers(4, 10, 'e')).toThrow(corrupt(/^root\.e \(4294967295 elements\): needs/));
+    expect(() => root(sample()).integers(4, 2, 'e')).toThrow(corrupt(/3 elements, expected at most 2/));
     const long = writeFlatBuffer([{ text: 'x'.repeat(5000) }], 'TEST');
     expect(root(long).string(0, 'name')).toHaveLength(256);
   });
