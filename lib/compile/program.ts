@@ -94,14 +94,17 @@ function chains(op: PlannedOp): boolean {
 }
 
 /**
- * Threads share maps of at most this many rows by channels, higher ones by bands of rows: a band repeats about two rows
- * of expansion of its neighbour's, and 7 rows cannot be halved.
+ * Threads share a map by slices of channels, not bands of rows, when it has at most this many rows and its bands would
+ * be thinner than MIN_BAND_ROWS. Thin bands repeat much of each other's expansion; slices pass the wide tensor from one
+ * core's cache to another's, which costs more than one row in seven.
  */
 const MAX_SLICED_ROWS = 14;
+const MIN_BAND_ROWS = 7;
 
 /** Scratch of the op shared by slices of channels, or null where bands of rows serve. */
 function slicedScratch(op: PlannedOp, lanes: number): number | null {
-  return lanes > 1 && op.shape.outHeight <= MAX_SLICED_ROWS ? op.facts.slicedScratchBytes : null;
+  const rows = op.shape.outHeight;
+  return rows <= MAX_SLICED_ROWS && rows < MIN_BAND_ROWS * lanes && lanes > 1 ? op.facts.slicedScratchBytes : null;
 }
 
 /** How far behind the last op that is too large as a plain step chains are tried: longer ones never won (measured). */
