@@ -22,6 +22,7 @@ import { labelsFor, loadSpec } from './load-model.js';
 import { describeNetwork, type ModelInfo, type NetworkInfo } from './model-info.js';
 import type { ModelSpec } from './model-spec.js';
 import type { ModelName } from './models.js';
+import { isaCeiling } from './native.js';
 import {
   CLASS_MAP_OPTIONS,
   CLASSIFY_OPTIONS,
@@ -52,6 +53,15 @@ import {
 } from './results.js';
 import { defaultThreads } from './threads.js';
 import { loadChannel } from './tracing.js';
+
+/** What loading needs besides the model, whose failure is reported when it is needed. */
+function warmUp(): void {
+  try {
+    isaCeiling();
+  } catch {
+    // the engine meets the same failure
+  }
+}
 
 const MAX_THREADS = 1024;
 const MAX_QUEUE = 1_000_000;
@@ -107,7 +117,7 @@ export class MobileNetV2 {
   static async load(source: ModelSource | ModelName, options: LoadOptions = {}): Promise<MobileNetV2> {
     const started = performance.now();
     checkOptions('options', options, LOAD_OPTIONS);
-    const { spec, reload } = await loadSpec(source, options);
+    const { spec, reload } = await loadSpec(source, options, warmUp);
     const model = await MobileNetV2.fromSpec(spec, options, reload);
     if (loadChannel.hasSubscribers) {
       loadChannel.publish({ model: spec.source, totalMs: performance.now() - started });

@@ -1,6 +1,6 @@
 /** What `MobileNetV2.load` is given, as a network description and its labels. */
 import { describe, MobileNetError } from './errors.js';
-import { type ModelSource, readModel, readTflite } from './formats/index.js';
+import { type Meanwhile, type ModelSource, readModel, readTflite } from './formats/index.js';
 import { alignLabels, checkLabels, parseLabels, readLabelFile } from './labels.js';
 import { classCount, type ModelSpec } from './model-spec.js';
 import { fetchModel, isModelName, type ModelName } from './models.js';
@@ -13,22 +13,29 @@ export interface LoadedSpec {
   readonly reload: () => Promise<ModelSpec>;
 }
 
-/** @throws MobileNetError as MobileNetV2.load does. */
-export async function loadSpec(source: ModelSource | ModelName, options: LoadOptions): Promise<LoadedSpec> {
+/**
+ * @param meanwhile called while a file is read, if there is one to read; must not throw.
+ * @throws MobileNetError as MobileNetV2.load does.
+ */
+export async function loadSpec(
+  source: ModelSource | ModelName,
+  options: LoadOptions,
+  meanwhile?: Meanwhile,
+): Promise<LoadedSpec> {
   const { precision } = options;
   if (precision !== undefined) checkChoice('precision', precision, ['float32']);
-  const read = async (how: LoadOptions) => {
-    const spec = await readSource(source, how);
+  const read = async (how: LoadOptions, meanwhile?: Meanwhile) => {
+    const spec = await readSource(source, how, meanwhile);
     return precision === 'float32' ? (await import('./compile/dequantize.js')).dequantize(spec) : spec;
   };
   const { cacheDir } = options;
   const again: LoadOptions = { localOnly: true, ...(cacheDir !== undefined && { cacheDir }) };
-  return { spec: await read(options), reload: () => read(again) };
+  return { spec: await read(options, meanwhile), reload: () => read(again) };
 }
 
 /** A name is looked up before a path: `imagenet` is the model, `./imagenet` a file. */
-async function readSource(source: ModelSource, options: LoadOptions): Promise<ModelSpec> {
-  if (typeof source !== 'string' || !isModelName(source)) return readModel(source);
+async function readSource(source: ModelSource, options: LoadOptions, meanwhile?: Meanwhile): Promise<ModelSpec> {
+  if (typeof source !== 'string' || !isModelName(source)) return readModel(source, meanwhile);
   const { cacheDir, localOnly, onProgress } = options;
   const found = await fetchModel(source, { cacheDir, localOnly, onProgress, labels: options.labels === undefined });
   if (found.kind === 'package') return (await import('./formats/nsfwjs.js')).readNsfwjsPackage();

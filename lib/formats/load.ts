@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, win32 } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, MobileNetError } from '../errors.js';
@@ -30,12 +30,16 @@ export interface TfjsModelSource {
  */
 export type ModelSource = string | URL | Uint8Array | ArrayBuffer | TfjsModelSource;
 
-async function kindOf(path: string): Promise<'directory' | 'file'> {
+/** Called once, when a model's file is being read and the JavaScript thread has nothing to do. */
+export type Meanwhile = () => void;
+
+/** The bytes of a file, or null: it is a directory. */
+async function sizeOf(path: string): Promise<number | null> {
   try {
     const info = await stat(path);
-    if (info.isDirectory()) return 'directory';
+    if (info.isDirectory()) return null;
     if (!info.isFile()) throw new MobileNetError('INVALID_ARGUMENT', `${path}: is neither a file nor a directory`);
-    if (info.size <= MAX_FILE_BYTES) return 'file';
+    if (info.size <= MAX_FILE_BYTES) return info.size;
     return unsupported(`${path}: ${info.size} bytes, expected a model file of at most ${MAX_FILE_BYTES}`);
   } catch (error) {
     if (error instanceof MobileNetError) throw error;
@@ -49,14 +53,42 @@ function notFound(path: string, error: unknown): MobileNetError {
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
-  if ((await kindOf(path)) === 'directory') {
-    throw new MobileNetError('FILE_NOT_FOUND', `${path}: is a directory, expected a file`);
-  }
+  const size = await sizeOf(path);
+  if (size === null) throw new MobileNetError('FILE_NOT_FOUND', `${path}: is a directory, expected a file`);
+  return readWhole(path, size);
+}
+
+/** Read at the same time: most of a piece's time goes into new memory for it (14 MB: 10 ms in one, 6 ms in these). */
+const PIECE_BYTES = 2 ** 21;
+
+async function readWhole(path: string, size: number, meanwhile?: Meanwhile): Promise<Uint8Array> {
+  let file: FileHandle | undefined;
   try {
-    return await readFile(path);
+    file = await open(path);
+    const bytes = Buffer.allocUnsafeSlow(size);
+    const pieces: Promise<number>[] = [];
+    for (let at = 0; at < size; at += PIECE_BYTES) {
+      pieces.push(readPiece(file, bytes.subarray(at, at + PIECE_BYTES), at));
+    }
+    meanwhile?.();
+    const total = (await Promise.all(pieces)).reduce((sum, read) => sum + read, 0);
+    return total === size ? bytes : corrupt(`${path}: has become shorter while it was read`);
   } catch (error) {
-    throw notFound(path, error);
+    throw error instanceof MobileNetError ? error : notFound(path, error);
+  } finally {
+    await file?.close();
   }
+}
+
+/** Fills `piece` with what is at `position`, and returns how many bytes there are before the file ends. */
+async function readPiece(file: FileHandle, piece: Uint8Array, position: number): Promise<number> {
+  let done = 0;
+  while (done < piece.length) {
+    const { bytesRead } = await file.read(piece, done, piece.length - done, position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -141,12 +173,13 @@ async function readTfliteDirectory(path: string): Promise<ModelSpec> {
   return (await exists(labels)) ? { ...spec, labels: decodeLabels(await readBytes(labels), labels) } : spec;
 }
 
-async function readPath(path: string): Promise<ModelSpec> {
-  if ((await kindOf(path)) === 'directory') {
+async function readPath(path: string, meanwhile?: Meanwhile): Promise<ModelSpec> {
+  const size = await sizeOf(path);
+  if (size === null) {
     const inside = join(path, 'model.json');
     return (await exists(inside)) ? readModelJson(inside, await readBytes(inside)) : readTfliteDirectory(path);
   }
-  const bytes = await readBytes(path);
+  const bytes = await readWhole(path, size, meanwhile);
   return detectFormat(bytes, path) === 'tflite' ? readTflite(bytes, path) : readModelJson(path, bytes);
 }
 
@@ -184,12 +217,13 @@ async function readTfjsSource(source: TfjsModelSource): Promise<ModelSpec> {
  * Reads a model of any known format into the normalised description. The bytes of a source in memory must stay as they
  * are while the result is used: weights may be views of them.
  *
+ * @param meanwhile called while a file is read, if the source is one; must not throw.
  * @throws MobileNetError FILE_NOT_FOUND, INVALID_ARGUMENT, MODEL_FORMAT_UNKNOWN, MODEL_CORRUPT or MODEL_UNSUPPORTED
  */
-export async function readModel(source: ModelSource): Promise<ModelSpec> {
-  if (typeof source === 'string') return readPath(source);
+export async function readModel(source: ModelSource, meanwhile?: Meanwhile): Promise<ModelSpec> {
+  if (typeof source === 'string') return readPath(source, meanwhile);
   if (source instanceof URL) {
-    if (source.protocol === 'file:') return readPath(fileURLToPath(source));
+    if (source.protocol === 'file:') return readPath(fileURLToPath(source), meanwhile);
     throw new MobileNetError('INVALID_ARGUMENT', `model source: ${source.protocol} URL, expected file:`);
   }
   if (source instanceof Uint8Array || source instanceof ArrayBuffer)

@@ -7,6 +7,7 @@ import { detectFormat } from '../../lib/formats/detect.js';
 import { type ModelSource, readModel } from '../../lib/formats/index.js';
 import { tinyKeras } from './tfjs-writer.js';
 import { tinyTflite } from './tflite-writer.js';
+import { appendZip } from './zip-writer.js';
 
 let directory = '';
 beforeAll(async () => {
@@ -110,6 +111,26 @@ describe('readModel', () => {
     );
     await fails(json, 'FILE_NOT_FOUND', /w2\.bin: does not exist/);
     await fails(`${directory}/a\0b`, 'FILE_NOT_FOUND', /cannot be read/);
+  });
+
+  it('reads files of many pieces right', async () => {
+    const labels = Array.from({ length: 1000 }, (_, i) => `class ${i} ${'abcdefg'.slice(i % 7).repeat(2000)}`);
+    const bytes = appendZip(tinyTflite(), { 'labels.txt': labels.join('\n') }, { stored: true });
+    expect(bytes.length).toBeGreaterThan(3 * 2 ** 21);
+    const file = await write('many-labels.tflite', bytes);
+    expect((await readModel(file)).labels).toEqual(labels);
+  });
+
+  it('calls `meanwhile` once while a file is read', async () => {
+    const file = await write('meanwhile.tflite', tinyTflite());
+    let calls = 0;
+    const reading = readModel(file, () => calls++);
+    expect(calls).toBe(0); // not before there is something to wait for
+    await reading;
+    expect(calls).toBe(1);
+    await readModel(tinyTflite(), () => calls++);
+    await expect(readModel(join(directory, 'nothing'), () => calls++)).rejects.toThrow();
+    expect(calls).toBe(1);
   });
 
   it('refuses what is no source', async () => {
