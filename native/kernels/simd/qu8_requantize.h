@@ -157,7 +157,8 @@ class RequantizeProof {
         zero_(conv.output_zero_point),
         min_(conv.min_q - zero_),
         max_(conv.max_q - zero_),
-        positive_(is_positive<V>(conv)) {}
+        positive_(is_positive<V>(conv)),
+        thorough_(conv.out_channels <= kFewChannels) {}
 
   // False: some channel has no fast form.
   bool find(FastForm<V>* form) {
@@ -177,8 +178,8 @@ class RequantizeProof {
         }
         if (!excluded_) break;
       }
-      // An exception or two per channel cost less than the search.
-      if (form->patches < std::abs(ulps)) break;
+      // An exception or two per channel cost less than the search, but where channels are few, maps are large.
+      if (!thorough_ && form->patches < std::abs(ulps)) break;
     }
     return form->patches <= R::kMaxPatches && list_patches(form);
   }
@@ -200,6 +201,7 @@ class RequantizeProof {
 
   static constexpr int32_t kMaxRight = 20, kMaxLeft = 8;  // thresholds stay far inside 32 bits
   static constexpr int32_t kNever = kInt32Max;
+  static constexpr int32_t kFewChannels = 192;
   static constexpr int32_t kLeastStep = 4;  // between thresholds, for patches to stay clear of one another
 
   bool in_reach(int i) const {
@@ -397,7 +399,7 @@ class RequantizeProof {
 
   const ChannelVector<V>& channels_;
   const int32_t zero_, min_, max_;
-  const bool positive_;
+  const bool positive_, thorough_;
   bool constant_[V::kWords];
   double real_[V::kWords];
   alignas(64) int32_t low_output_[V::kWords], high_output_[V::kWords], multiplier_[V::kWords];
