@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -23,16 +24,9 @@ class AlignedBuffer {
   // Replaces the contents. False when there is not that much memory.
   bool allocate(size_t bytes) {
     release();
-    boundary_ = bytes >= kHugePage ? kHugePage : kBoundary;
-    const size_t reserved = (bytes + boundary_ - 1) / boundary_ * boundary_;
-    data_ =
-        static_cast<uint8_t*>(::operator new(reserved == 0 ? 1 : reserved, std::align_val_t{boundary_}, std::nothrow));
+    data_ = bytes < kHugePage ? allocate_small(bytes) : allocate_large(bytes);
     if (data_ == nullptr) return false;
-#if defined(__linux__)
-    if (boundary_ == kHugePage) madvise(data_, reserved, MADV_HUGEPAGE);  // a hint: failure changes nothing
-#endif
     size_ = bytes;
-    std::memset(data_, 0, bytes);
     return true;
   }
 
@@ -42,15 +36,41 @@ class AlignedBuffer {
  private:
   static constexpr size_t kBoundary = 64, kHugePage = size_t{2} << 20;
 
+  // Without slack, so that address sanitizers see where it ends.
+  static uint8_t* allocate_small(size_t bytes) {
+    const size_t reserved = bytes == 0 ? 1 : (bytes + kBoundary - 1) / kBoundary * kBoundary;
+    void* memory = ::operator new(reserved, std::align_val_t{kBoundary}, std::nothrow);
+    return memory == nullptr ? nullptr : static_cast<uint8_t*>(std::memset(memory, 0, reserved));
+  }
+
+  // The system's fresh memory is zero, and is put in place where it is first written: by the threads that fill it.
+  uint8_t* allocate_large(size_t bytes) {
+    const size_t reserved = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    if (reserved < bytes || reserved + kHugePage < reserved) return nullptr;
+    block_ = std::calloc(reserved + kHugePage, 1);
+    if (block_ == nullptr) return nullptr;
+    const size_t past = reinterpret_cast<uintptr_t>(block_) % kHugePage;
+    uint8_t* const begin = static_cast<uint8_t*>(block_) + (past == 0 ? 0 : kHugePage - past);
+#if defined(__linux__)
+    madvise(begin, reserved, MADV_HUGEPAGE);  // a hint: failure changes nothing
+#endif
+    return begin;
+  }
+
   void release() {
-    if (data_ != nullptr) ::operator delete(data_, std::align_val_t{boundary_});
+    if (block_ != nullptr) {
+      std::free(block_);
+    } else if (data_ != nullptr) {
+      ::operator delete(data_, std::align_val_t{kBoundary});
+    }
+    block_ = nullptr;
     data_ = nullptr;
     size_ = 0;
   }
 
+  void* block_ = nullptr;  // what a large buffer lies in
   uint8_t* data_ = nullptr;
   size_t size_ = 0;
-  size_t boundary_ = kBoundary;
 };
 
 }  // namespace mobilenetv2

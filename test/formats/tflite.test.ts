@@ -338,6 +338,13 @@ describe('a damaged TFLite file', () => {
       { kind: 'uint8', edit: (w) => Object.assign(weightsOf(w, code.CONV_2D), { scales: [0] }) },
       /scale 0, expected a finite number above 0/,
     ],
+    ...[-0.5, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map(
+      (scale): [string, TinyOptions, RegExp] => [
+        `a scale of ${Object.is(scale, -0) ? '-0' : scale}`,
+        { kind: 'uint8', edit: (w) => Object.assign(weightsOf(w, code.CONV_2D), { scales: [scale] }) },
+        /scale (-0.5|0|NaN|-?Infinity), expected a finite number above 0/,
+      ],
+    ),
     [
       'a zero point out of range',
       { kind: 'uint8', edit: (w) => Object.assign(weightsOf(w, code.CONV_2D), { zeroPoints: [256] }) },
