@@ -343,7 +343,9 @@ struct Product {
   }
 
   // Column c as clamped bytes: lanes [8 channels of row 0][8 of row 1]; with one vector, 4, 4 zeros, 4, 4 zeros.
-  [[gnu::always_inline]] static Int column(const Words& words, int c, const ProductArgs& args) {
+  // A template, because a vector type that a template deduces has lost its alignment, which clang warns of on macOS.
+  template <class Outputs>
+  [[gnu::always_inline]] static Int column(const Outputs& words, int c, const ProductArgs& args) {
     const Int row0 = pack16(words[0][c][0], NV == 2 ? words[0][c][NV - 1] : V::zero(), args);
     const Int row1 = R == 2 ? pack16(words[R - 1][c][0], NV == 2 ? words[R - 1][c][NV - 1] : V::zero(), args) : row0;
     return clamp(V::pack8(row0, row1), args);
