@@ -3,7 +3,7 @@
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <immintrin.h>
-#elif defined(_M_ARM64)
+#elif defined(_MSC_VER)
 #include <intrin.h>
 #endif
 
@@ -12,10 +12,10 @@ namespace mobilenetv2 {
 inline void cpu_pause() {
 #if defined(__SSE2__) || defined(_M_X64)
   _mm_pause();
-#elif defined(_M_ARM64)
-  __yield();
 #elif defined(__aarch64__)
   __asm__ volatile("yield");
+#elif defined(_MSC_VER)
+  __yield();
 #endif
 }
 

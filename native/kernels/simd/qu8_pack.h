@@ -231,7 +231,9 @@ class ProductPacking {
                                       V::weight_byte(1, 1) == 5 && std::is_same_v<Order, PlainOrder>;
 
   int32_t panels() const { return panel_count<V>(conv_.out_channels); }
-  Shape shape(int32_t p) const { return panel_shape<V>(conv_.out_channels, p, use_ != Use::pairs); }
+  Shape shape(int32_t p) const {
+    return panel_shape<V>(conv_.out_channels, p, use_ == Use::pixel || (use_ == Use::rows && from_ == From::tiles));
+  }
   int32_t per_channel() const { return conv_.kernel * conv_.kernel * conv_.in_channels; }
   int32_t weight(int32_t o, int32_t i) const { return conv_.weight(int64_t{o} * per_channel() + i); }
 

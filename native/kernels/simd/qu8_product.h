@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/simd/qu8_pack.h"
@@ -374,17 +375,20 @@ struct RowTarget {
 
 template <class V, class Pixels, int R, int C>
 struct RowProduct {
+  // Few 1x1 convolutions of whole networks end in half a panel: not worth the code.
+  static constexpr bool kMayHalve = V::kHasHalf && std::is_same_v<Pixels, TilePixels<V>>;
+
   // One panel: product, requantisation, store.
   static void run(const Pixels& pixels, const uint8_t* panel, const ProductArgs& args, const RowTarget<V>& to,
                   int32_t p) {
-    switch (panel_shape<V>(to.channels, p, true)) {
+    switch (panel_shape<V>(to.channels, p, kMayHalve)) {
       case kOne:
         if constexpr (!V::kWholePanels) store<kOne>(pixels, panel, args, to, p);
         return;
       case kTwo:
         return store<kTwo>(pixels, panel, args, to, p);
       case kOneAndHalf:
-        if constexpr (V::kHasHalf) store<kOneAndHalf>(pixels, panel, args, to, p);
+        if constexpr (kMayHalve) store<kOneAndHalf>(pixels, panel, args, to, p);
     }
   }
 
