@@ -15,7 +15,7 @@
 
 #include "kernels/classifier/f32_driver.h"
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

@@ -18,7 +18,7 @@
 
 #include "kernels/classifier/qu8_dense.h"
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/simd/qu8_plain_input.h"
+#include "kernels/simd/qu8_row_product.h"
 
 namespace mobilenetv2::qu8 {
 

@@ -15,7 +15,7 @@
 
 #include "kernels/inverted_residual/f32_sliced.h"
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

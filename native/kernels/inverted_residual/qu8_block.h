@@ -6,6 +6,7 @@
 #include "kernels/inverted_residual/qu8_expand.h"
 #include "kernels/inverted_residual/qu8_residual.h"
 #include "kernels/simd/qu8_depthwise.h"
+#include "kernels/simd/qu8_row_product.h"
 
 namespace mobilenetv2::qu8 {
 

@@ -21,7 +21,7 @@
 #include "kernels/simd/arm_qu8_depthwise.h"
 #include "kernels/simd/arm_qu8_residual.h"
 
-#include "kernels/simd/arm_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

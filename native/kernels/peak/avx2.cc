@@ -42,6 +42,6 @@ const PeakLoop peak_qu8__avx2 = {Isa::avx2, Dtype::qu8, kChains * 16, accumulate
 
 }  // namespace mobilenetv2
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 #endif

@@ -36,6 +36,6 @@ const PeakLoop peak_qu8__avx512 = {Isa::avx512, Dtype::qu8, kChains * 32, accumu
 
 }  // namespace mobilenetv2
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 #endif

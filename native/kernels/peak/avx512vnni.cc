@@ -26,6 +26,6 @@ const PeakLoop peak_qu8__avx512vnni = {Isa::avx512vnni, Dtype::qu8, kChains * 64
 
 }  // namespace mobilenetv2
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 #endif

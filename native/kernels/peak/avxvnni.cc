@@ -35,6 +35,6 @@ const PeakLoop peak_qu8__avxvnni = {Isa::avxvnni, Dtype::qu8, kChains * 32, accu
 
 }  // namespace mobilenetv2
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 #endif

@@ -26,6 +26,6 @@ const PeakLoop peak_qu8__i8mm = {Isa::i8mm, Dtype::qu8, kChains * 32, accumulate
 
 }  // namespace mobilenetv2
 
-#include "kernels/simd/arm_end.h"
+#include "kernels/simd/target_end.h"
 
 #endif

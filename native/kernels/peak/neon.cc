@@ -45,6 +45,6 @@ const PeakLoop peak_qu8__neon = {Isa::neon, Dtype::qu8, kChains * 4, accumulate_
 
 }  // namespace mobilenetv2
 
-#include "kernels/simd/arm_end.h"
+#include "kernels/simd/target_end.h"
 
 #endif

@@ -26,6 +26,6 @@ const PeakLoop peak_qu8__neondot = {Isa::neondot, Dtype::qu8, kChains * 16, accu
 
 }  // namespace mobilenetv2
 
-#include "kernels/simd/arm_end.h"
+#include "kernels/simd/target_end.h"
 
 #endif

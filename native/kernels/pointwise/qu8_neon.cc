@@ -18,7 +18,7 @@
 
 #include "kernels/pointwise/qu8_pointwise.h"
 
-#include "kernels/simd/arm_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

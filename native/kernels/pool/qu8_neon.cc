@@ -18,7 +18,7 @@
 
 #include "kernels/pool/qu8_pool.h"
 
-#include "kernels/simd/arm_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

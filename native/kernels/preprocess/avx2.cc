@@ -38,7 +38,7 @@ void run(const PreprocessArgs& args) {
 }  // namespace
 }  // namespace mobilenetv2::avx2
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

@@ -28,7 +28,7 @@ void run(const PreprocessArgs& args) { args.resize == Resize::pillow ? Pillow::r
 }  // namespace
 }  // namespace mobilenetv2::avx512vnni
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

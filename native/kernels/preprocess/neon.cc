@@ -39,7 +39,7 @@ void run(const PreprocessArgs& args) {
 }  // namespace
 }  // namespace mobilenetv2::neon
 
-#include "kernels/simd/arm_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

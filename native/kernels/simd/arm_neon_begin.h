@@ -1,5 +1,5 @@
-// Opens a region whose functions may use NEON; simd/arm_end.h closes it. Standard headers must be included before. No
-// #pragma once: each region opens again. NEON is part of ARM64; ARMv7 is compiled for CPUs that may lack it.
+// Opens a region whose functions may use NEON; simd/target_end.h closes it. Standard headers must be included before.
+// No #pragma once: each region opens again. NEON is part of ARM64; ARMv7 is compiled for CPUs that may lack it.
 #if defined(__clang__) && defined(__arm__)
 #pragma clang attribute push(__attribute__((target("neon"))), apply_to = function)
 #elif defined(__clang__)

@@ -1,4 +1,4 @@
-// Opens a region whose functions may use AVX-512 F, BW, DQ, VL and VNNI; simd/x86_end.h closes it. Standard headers
+// Opens a region whose functions may use AVX-512 F, BW, DQ, VL and VNNI; simd/target_end.h closes it. Standard headers
 // must be included before. No #pragma once: each region opens again. MSVC needs no region.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma"))), \

@@ -1,4 +1,4 @@
-// Opens a region whose functions may use AVX2, FMA and AVX-VNNI; simd/x86_end.h closes it. Standard headers must be
+// Opens a region whose functions may use AVX2, FMA and AVX-VNNI; simd/target_end.h closes it. Standard headers must be
 // included before. No #pragma once: each region opens again. MSVC needs no region.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,avxvnni"))), apply_to = function)

@@ -15,7 +15,7 @@
 
 #include "kernels/stem/f32_driver.h"
 
-#include "kernels/simd/x86_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

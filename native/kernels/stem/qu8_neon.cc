@@ -18,7 +18,7 @@
 
 #include "kernels/stem/qu8_stem.h"
 
-#include "kernels/simd/arm_end.h"
+#include "kernels/simd/target_end.h"
 
 namespace mobilenetv2 {
 

@@ -2,7 +2,7 @@
 // the vector type of simd/x86_qu8_*.h.
 #pragma once
 
-#include "kernels/simd/qu8_product.h"
+#include "kernels/simd/qu8_row_product.h"
 
 namespace mobilenetv2::qu8 {
 

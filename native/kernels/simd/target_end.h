@@ -1,4 +1,4 @@
-// Closes the region that simd/arm_<isa>_begin.h opened.
+// Closes the region that simd/<arch>_<isa>_begin.h opened.
 #if defined(__clang__)
 #pragma clang attribute pop
 #elif defined(__GNUC__)

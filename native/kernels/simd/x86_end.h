@@ -1,7 +1,0 @@
-// Closes the region that simd/x86_<isa>_begin.h opened.
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC diagnostic pop
-#pragma GCC pop_options
-#endif
