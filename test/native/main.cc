@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cpu/isa.h"
+#include "emulated_isa.h"
 #include "harness.h"
 
 namespace mobilenetv2::test {
@@ -56,7 +57,7 @@ int main(int argc, char** argv) {
   for (Isa isa : kAllIsas) {
     if (cpu_has(isa)) isas += std::string(isas.empty() ? "" : " ") + isa_name(isa);
   }
-  std::printf("native tests, CPU offers: %s\n", isas.c_str());
+  std::printf("native tests, CPU offers: %s%s\n", isas.c_str(), emulates_avxvnni() ? "; emulated: avxvnni" : "");
   int passed = 0, failed = 0, skipped = 0;
   for (const Test& test : tests()) {
     if (std::strstr(test.name, filter) == nullptr) continue;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string>
 
+#include "emulated_isa.h"
 #include "harness.h"
 #include "kernels/registry.h"
 #include "random_op.h"
@@ -112,12 +113,12 @@ TEST(registry_names_say_what_the_rows_are) {
 }
 
 TEST(kernels_equal_the_reference) {
-  constexpr int kCases = 60;
+  constexpr int kCases = 60, kEmulatedCases = 20;
   std::string missing;
   for (const Kernel* kernel : all_kernels()) {
     if (kernel->isa == Isa::scalar) continue;
-    if (cpu_has(kernel->isa)) {
-      check_kernel(*kernel, kCases * sweep());
+    if (can_run(kernel->isa)) {
+      check_kernel(*kernel, (cpu_has(kernel->isa) ? kCases : kEmulatedCases) * sweep());
     } else {
       missing += std::string(" ") + kernel->name;
     }
