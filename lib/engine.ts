@@ -36,8 +36,8 @@ export interface EngineRun extends InputSize {
 }
 
 export interface EngineOptions {
-  /** Most threads at a time, or what is shared with another engine. */
-  readonly threads: number | ThreadShares;
+  /** Most threads at a time, or an engine of which this one takes threads and arenas: the same bounds hold for both. */
+  readonly threads: number | Engine;
   /** The strongest instruction set kernels may use. Default: what the CPU and MOBILENETV2_ISA allow. */
   readonly isa?: Isa;
   /** Default: {@link compileOps}. */
@@ -52,22 +52,22 @@ export class Engine {
   readonly facts: Readonly<ReturnType<NativeBinding['modelFacts']>>;
   readonly #native: NativeBinding;
   readonly #model: ModelHandle;
-  readonly shares: ThreadShares;
+  readonly #shares: ThreadShares;
   readonly #programs = new Map<string, BoundProgram>(); // youngest last
   readonly #arenas: ArenaPool;
 
   /** @throws MobileNetError MODEL_UNSUPPORTED when the file's numbers leave the range the engine computes in. */
   constructor(spec: ModelSpec, { threads, isa = isaCeiling(), compile = compileOps }: EngineOptions) {
     this.#native = native();
-    this.shares = typeof threads === 'number' ? new ThreadShares(threads) : threads;
-    this.#arenas = new ArenaPool(this.shares.total);
+    this.#shares = typeof threads === 'number' ? new ThreadShares(threads) : threads.#shares;
+    this.#arenas = typeof threads === 'number' ? new ArenaPool(threads) : threads.#arenas;
     const compiled = compile(spec);
     this.compiled = withoutWeights(compiled);
     try {
       this.#model = this.#native.packModel(
         compiled.ops.map(({ op }) => op),
         isa,
-        this.shares.total,
+        this.#shares.total,
       );
     } catch (cause) {
       throw new MobileNetError('MODEL_UNSUPPORTED', `${spec.source}: ${explain(cause, compiled)}`, { cause });
@@ -76,7 +76,7 @@ export class Engine {
   }
 
   get threads(): number {
-    return this.shares.total;
+    return this.#shares.total;
   }
 
   /** Most arena bytes held at a time. */
@@ -94,7 +94,7 @@ export class Engine {
    * image on several. Resolves to false when cancelled.
    */
   async run(io: EngineRun): Promise<boolean> {
-    const share = await this.shares.acquire(Math.min(io.threads ?? this.threads, this.threads));
+    const share = await this.#shares.acquire(Math.min(io.threads ?? this.threads, this.threads));
     try {
       if (io.cancel?.[0]) return false;
       const images = Math.min(share, io.count);
@@ -103,7 +103,7 @@ export class Engine {
         this.#native.run(program.handle, { ...io, arenas }, share),
       );
     } finally {
-      this.shares.release(share);
+      this.#shares.release(share);
     }
   }
 

@@ -12,8 +12,8 @@ export class FloatMaps {
   #engine: Promise<Engine> | null = null;
 
   /**
-   * @param own the network as it was loaded: threads are shared with it, and, if it is a float network, the packed
-   *   weights of all but the classifier.
+   * @param own the network as it was loaded: threads and arenas are shared with it, and, if it is a float network, the
+   *   packed weights of all but the classifier.
    * @param reload reads the weights again; they were let go of after packing.
    */
   constructor(
@@ -53,12 +53,12 @@ export class FloatMaps {
   async #make(): Promise<Engine> {
     try {
       const spec = await this.reload();
-      const again = new Engine(spec, { threads: this.own.shares });
+      const again = new Engine(spec, { threads: this.own });
       const same = again.facts.contentKey === this.own.facts.contentKey;
       again.release();
       if (!same) throw sourceChanged(spec.source);
       const { compileClassMap } = await import('./compile/class-map.js');
-      return new Engine(spec, { threads: this.own.shares, compile: compileClassMap });
+      return new Engine(spec, { threads: this.own, compile: compileClassMap });
     } catch (error) {
       this.#engine = null; // a file that was missing may be back next time
       throw error;

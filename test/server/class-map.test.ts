@@ -49,6 +49,19 @@ describe('classMap', () => {
     await two.close();
   });
 
+  it('runs in the arenas of the model, of which there are as many as threads', async () => {
+    const inputSize = { width: 320, height: 320 };
+    const mapped = await load({ threads: 1 });
+    await mapped.classMap(image, { inputSize });
+    const { bytes, highWaterBytes } = mapped.info.arena;
+    expect(highWaterBytes).toBeGreaterThan(bytes);
+    const both = await load({ threads: 1 });
+    await Promise.all([1, 2, 3].flatMap(() => [both.classify(image), both.classMap(image, { inputSize })]));
+    expect(both.info.arena.highWaterBytes).toBe(highWaterBytes);
+    await mapped.close();
+    await both.close();
+  });
+
   it('knows where its cells look: padding on one side moves them', async () => {
     const symmetric = await load({}, { padding: 'symmetric' });
     const same = await load({}, { padding: 'same' });
