@@ -43,6 +43,7 @@ function writeNodeApiSymbols(folder) {
 }
 
 function configure(target, folder, zig) {
+  const sources = ['no_demangler.cc', ...(target.system === 'Windows' ? ['windows_node_api.cc'] : [])];
   const definitions = {
     CMAKE_BUILD_TYPE: 'Release',
     CMAKE_TOOLCHAIN_FILE: join(here, 'zig-toolchain.cmake'),
@@ -51,9 +52,10 @@ function configure(target, folder, zig) {
     ZIG_CPU: target.cpu ?? '',
     ZIG_SYSTEM: target.system,
     ZIG_PROCESSOR: target.processor,
-    // What cmake-js would pass. The definition has calls go through pointers, which windows_node_api.cc fills.
+    // Sources beside those of every build, as cmake-js would pass them.
+    CMAKE_JS_SRC: sources.map((file) => join(here, file)).join(';'),
+    // Calls of Node-API go through pointers, which windows_node_api.cc fills.
     ...(target.system === 'Windows' && {
-      CMAKE_JS_SRC: join(here, 'windows_node_api.cc'),
       CMAKE_CXX_FLAGS: `-DBUILDING_NODE_EXTENSION -I${folder}`,
     }),
   };
