@@ -13,27 +13,15 @@
 #include <cstring>
 
 #include "kernels/preprocess/pillow_driver.h"
+#include "kernels/preprocess/two_part_weights.h"
 
 namespace mobilenetv2::avx2 {
 
-struct PillowFilter {
+struct PillowFilter : TwoPartWeights<int16_t> {
   static constexpr int32_t kStrip = 4;
   static constexpr int32_t column_step(int32_t channels) { return channels == 1 ? 8 : 4; }
   static constexpr int32_t kRowStep = 2;
   static constexpr size_t kRowBlock = 32;
-  static constexpr size_t kWeightBytes = 2 * sizeof(int16_t);
-  static constexpr int kLowBits = 11;
-
-  // int16 hi[padded], lo[padded]
-  static void pack(const int32_t* weights, int32_t count, int32_t padded, uint8_t* out) {
-    auto* hi = reinterpret_cast<int16_t*>(out);
-    int16_t* lo = hi + padded;
-    for (int32_t i = 0; i < padded; ++i) {
-      const int32_t weight = i < count ? weights[i] : 0;
-      hi[i] = static_cast<int16_t>(weight >> kLowBits);
-      lo[i] = static_cast<int16_t>(weight & ((1 << kLowBits) - 1));
-    }
-  }
 
   // Sums of products with both parts of the weights.
   struct Sums {
@@ -55,19 +43,6 @@ struct PillowFilter {
   }
 
   // Rows 0 and 1, or 2 and 3, of a strip share a register: one 128-bit lane each.
-  template <int kChannels>
-  static void columns(const FilterColumns& columns, const uint8_t* const* in, uint8_t* const* out) {
-    const auto* hi = reinterpret_cast<const int16_t*>(columns.weights);
-    for (int32_t x = 0; x < columns.count; ++x, hi += 2 * columns.taps) {
-      const size_t begin = static_cast<size_t>(columns.spans[x].begin) * kChannels;
-      const int32_t taps = columns.spans[x].end - columns.spans[x].begin;
-      if (kChannels == 1)
-        grey_column(in, begin, taps, hi, hi + columns.taps, out, x);
-      else
-        colour_column<kChannels>(in, begin, taps, hi, hi + columns.taps, out, x);
-    }
-  }
-
   static __m256i load_pair(const uint8_t* a, const uint8_t* b) {
     const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), _mm_loadu_si128(reinterpret_cast<const __m128i*>(b)),
@@ -91,16 +66,16 @@ struct PillowFilter {
   }
 
   template <int kChannels>
-  static void colour_column(const uint8_t* const* in, size_t begin, int32_t taps, const int16_t* hi, const int16_t* lo,
-                            uint8_t* const* out, int32_t x) {
+  static void colour_column(const FilterColumn& column, const uint8_t* const* in, uint8_t* const* out) {
+    const Weights weights(column.weights, column.padded);
     Sums rows01, rows23;
-    size_t at = begin;
-    for (int32_t i = 0; i < taps; i += 4, at += 4 * kChannels) {
+    size_t at = column.begin;
+    for (int32_t i = 0; i < column.taps; i += 4, at += 4 * kChannels) {
       const __m256i a = load_pair(in[0] + at, in[1] + at), b = load_pair(in[2] + at, in[3] + at);
-      const __m256i hi01 = weight_pair(hi + i), lo01 = weight_pair(lo + i);
+      const __m256i hi01 = weight_pair(weights.hi + i), lo01 = weight_pair(weights.lo + i);
       rows01.add(pixel_pair<kChannels, 0>(a), hi01, lo01);
       rows23.add(pixel_pair<kChannels, 0>(b), hi01, lo01);
-      const __m256i hi23 = weight_pair(hi + i + 2), lo23 = weight_pair(lo + i + 2);
+      const __m256i hi23 = weight_pair(weights.hi + i + 2), lo23 = weight_pair(weights.lo + i + 2);
       rows01.add(pixel_pair<kChannels, 2>(a), hi23, lo23);
       rows23.add(pixel_pair<kChannels, 2>(b), hi23, lo23);
     }
@@ -109,11 +84,10 @@ struct PillowFilter {
     const __m256i bytes = _mm256_packus_epi16(words, words);
     const auto even = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm256_castsi256_si128(bytes)));
     const auto odd = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm256_extracti128_si256(bytes, 1)));
-    const size_t to = static_cast<size_t>(x) * 3;
-    store4(out[0] + to, even);
-    store4(out[1] + to, odd);
-    store4(out[2] + to, even >> 32);
-    store4(out[3] + to, odd >> 32);
+    store4(out[0] + column.to, even);
+    store4(out[1] + column.to, odd);
+    store4(out[2] + column.to, even >> 32);
+    store4(out[3] + column.to, odd >> 32);
   }
 
   static void store4(uint8_t* to, uint64_t value) {
@@ -131,12 +105,12 @@ struct PillowFilter {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights)));
   }
 
-  static void grey_column(const uint8_t* const* in, size_t begin, int32_t taps, const int16_t* hi, const int16_t* lo,
-                          uint8_t* const* out, int32_t x) {
+  static void grey_column(const FilterColumn& column, const uint8_t* const* in, uint8_t* const* out) {
+    const Weights weights(column.weights, column.padded);
     Sums rows01, rows23;
-    for (int32_t i = 0; i < taps; i += 8) {
-      const size_t at = begin + static_cast<size_t>(i);
-      const __m256i weights_hi = eight_weights(hi + i), weights_lo = eight_weights(lo + i);
+    for (int32_t i = 0; i < column.taps; i += 8) {
+      const size_t at = column.begin + static_cast<size_t>(i);
+      const __m256i weights_hi = eight_weights(weights.hi + i), weights_lo = eight_weights(weights.lo + i);
       rows01.add(load_grey(in[0] + at, in[1] + at), weights_hi, weights_lo);
       rows23.add(load_grey(in[2] + at, in[3] + at), weights_hi, weights_lo);
     }
@@ -144,10 +118,10 @@ struct PillowFilter {
     const __m256i words = rounded(_mm256_hadd_epi32(sums, sums));  // lanes: rows 0, 2 and rows 1, 3
     const auto even = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm256_castsi256_si128(words)));
     const auto odd = static_cast<uint64_t>(_mm_cvtsi128_si64(_mm256_extracti128_si256(words, 1)));
-    out[0][x] = to_byte(even);
-    out[1][x] = to_byte(odd);
-    out[2][x] = to_byte(even >> 32);
-    out[3][x] = to_byte(odd >> 32);
+    out[0][column.to] = to_byte(even);
+    out[1][column.to] = to_byte(odd);
+    out[2][column.to] = to_byte(even >> 32);
+    out[3][column.to] = to_byte(odd >> 32);
   }
 
   static uint8_t to_byte(uint64_t value) { return static_cast<uint8_t>(std::min(static_cast<uint32_t>(value), 255u)); }
@@ -155,13 +129,12 @@ struct PillowFilter {
   // Blocks of 32 bytes, the last one overlapping the one before.
   static void rows(const uint8_t* weights, int32_t taps, const uint8_t* const* rows, size_t offset, size_t bytes,
                    uint8_t* out) {
-    const auto* hi = reinterpret_cast<const int16_t*>(weights);
-    const int16_t* lo = hi + taps;
+    const Weights split(weights, taps);
     for (size_t at = 0; at < bytes; at += kRowBlock) {
       if (at + kRowBlock > bytes) at = bytes - kRowBlock;
       Sums sums[4];
       for (int32_t i = 0; i < taps; i += 2) {
-        const __m256i weights_hi = weight_pair(hi + i), weights_lo = weight_pair(lo + i);
+        const __m256i weights_hi = weight_pair(split.hi + i), weights_lo = weight_pair(split.lo + i);
         const __m256i a = load_block(rows[i] + offset + at), b = load_block(rows[i + 1] + offset + at);
         const __m256i low = _mm256_unpacklo_epi8(a, b), high = _mm256_unpackhi_epi8(a, b);
         const __m256i zero = _mm256_setzero_si256();

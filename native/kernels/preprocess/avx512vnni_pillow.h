@@ -58,22 +58,9 @@ struct PillowFilter {
     return _mm512_srli_epi32(_mm512_add_epi32(sums, _mm512_set1_epi32(kRoundWeight)), kWeightBits);
   }
 
-  // The four rows of a strip share a register: one 128-bit lane each.
-  template <int kChannels>
-  static void columns(const FilterColumns& columns, const uint8_t* const* in, uint8_t* const* out) {
-    const uint8_t* weights = columns.weights;
-    for (int32_t x = 0; x < columns.count; ++x, weights += 3 * columns.taps) {
-      const size_t begin = static_cast<size_t>(columns.spans[x].begin) * kChannels;
-      const int32_t taps = columns.spans[x].end - columns.spans[x].begin;
-      if (kChannels == 1)
-        grey_column(in, begin, taps, weights, columns.taps, out, x);
-      else
-        colour_column<kChannels>(in, begin, taps, weights, columns.taps, out, x);
-    }
-  }
-
   static __m128i load16(const uint8_t* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); }
 
+  // The four rows of a strip share a register: one 128-bit lane each.
   static __m512i load_strip(const uint8_t* const* in, size_t at) {
     const __m512i rows01 = _mm512_inserti32x4(_mm512_castsi128_si512(load16(in[0] + at)), load16(in[1] + at), 1);
     return _mm512_inserti32x4(_mm512_inserti32x4(rows01, load16(in[2] + at), 2), load16(in[3] + at), 3);
@@ -87,44 +74,42 @@ struct PillowFilter {
   }
 
   template <int kChannels>
-  static void colour_column(const uint8_t* const* in, size_t begin, int32_t taps, const uint8_t* weights,
-                            int32_t padded, uint8_t* const* out, int32_t x) {
+  static void colour_column(const FilterColumn& column, const uint8_t* const* in, uint8_t* const* out) {
     // Four pixels, channel by channel; what lies in the fourth does not matter.
     constexpr int a = 0, b = kChannels, c = 2 * kChannels, d = 3 * kChannels;
     const __m512i order = _mm512_broadcast_i32x4(
         _mm_setr_epi8(a, b, c, d, a + 1, b + 1, c + 1, d + 1, a + 2, b + 2, c + 2, d + 2, -1, -1, -1, -1));
     Sums sums;
-    size_t at = begin;
-    for (int32_t i = 0; i < taps; i += 4, at += 4 * kChannels)
-      sums.add(_mm512_shuffle_epi8(load_strip(in, at), order), weight_quad(weights + i),
-               weight_quad(weights + padded + i), weight_quad(weights + 2 * padded + i));
+    size_t at = column.begin;
+    for (int32_t i = 0; i < column.taps; i += 4, at += 4 * kChannels)
+      sums.add(_mm512_shuffle_epi8(load_strip(in, at), order), weight_quad(column.weights + i),
+               weight_quad(column.weights + column.padded + i), weight_quad(column.weights + 2 * column.padded + i));
     // Four bytes per pixel are stored: the next pixel, or the padding of the row, takes the fourth.
     const __m128i bytes = _mm512_cvtusepi32_epi8(rounded(sums.whole()));
-    const size_t to = static_cast<size_t>(x) * 3;
-    store4(out[0] + to, _mm_cvtsi128_si32(bytes));
-    store4(out[1] + to, _mm_extract_epi32(bytes, 1));
-    store4(out[2] + to, _mm_extract_epi32(bytes, 2));
-    store4(out[3] + to, _mm_extract_epi32(bytes, 3));
+    store4(out[0] + column.to, _mm_cvtsi128_si32(bytes));
+    store4(out[1] + column.to, _mm_extract_epi32(bytes, 1));
+    store4(out[2] + column.to, _mm_extract_epi32(bytes, 2));
+    store4(out[3] + column.to, _mm_extract_epi32(bytes, 3));
   }
 
   static void store4(uint8_t* to, int32_t value) { std::memcpy(to, &value, sizeof value); }
 
   static __m512i sixteen_weights(const uint8_t* digits) { return _mm512_broadcast_i32x4(load16(digits)); }
 
-  static void grey_column(const uint8_t* const* in, size_t begin, int32_t taps, const uint8_t* weights, int32_t padded,
-                          uint8_t* const* out, int32_t x) {
+  static void grey_column(const FilterColumn& column, const uint8_t* const* in, uint8_t* const* out) {
     Sums sums;
-    for (int32_t i = 0; i < taps; i += 16)
-      sums.add(load_strip(in, begin + static_cast<size_t>(i)), sixteen_weights(weights + i),
-               sixteen_weights(weights + padded + i), sixteen_weights(weights + 2 * padded + i));
+    for (int32_t i = 0; i < column.taps; i += 16)
+      sums.add(load_strip(in, column.begin + static_cast<size_t>(i)), sixteen_weights(column.weights + i),
+               sixteen_weights(column.weights + column.padded + i),
+               sixteen_weights(column.weights + 2 * column.padded + i));
     __m512i whole = sums.whole();
     whole = _mm512_add_epi32(whole, _mm512_shuffle_epi32(whole, _MM_PERM_CDAB));
     whole = _mm512_add_epi32(whole, _mm512_shuffle_epi32(whole, _MM_PERM_BADC));
     const __m128i bytes = _mm512_cvtusepi32_epi8(rounded(whole));
-    out[0][x] = static_cast<uint8_t>(_mm_extract_epi8(bytes, 0));
-    out[1][x] = static_cast<uint8_t>(_mm_extract_epi8(bytes, 4));
-    out[2][x] = static_cast<uint8_t>(_mm_extract_epi8(bytes, 8));
-    out[3][x] = static_cast<uint8_t>(_mm_extract_epi8(bytes, 12));
+    out[0][column.to] = static_cast<uint8_t>(_mm_extract_epi8(bytes, 0));
+    out[1][column.to] = static_cast<uint8_t>(_mm_extract_epi8(bytes, 4));
+    out[2][column.to] = static_cast<uint8_t>(_mm_extract_epi8(bytes, 8));
+    out[3][column.to] = static_cast<uint8_t>(_mm_extract_epi8(bytes, 12));
   }
 
   // Blocks of 64 bytes, the last one overlapping the one before.

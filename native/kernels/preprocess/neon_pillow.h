@@ -12,27 +12,15 @@
 #include <cstring>
 
 #include "kernels/preprocess/pillow_driver.h"
+#include "kernels/preprocess/two_part_weights.h"
 
 namespace mobilenetv2::neon {
 
-struct PillowFilter {
+struct PillowFilter : TwoPartWeights<uint16_t> {
   static constexpr int32_t kStrip = 4;
   static constexpr int32_t column_step(int32_t channels) { return channels == 1 ? 8 : 4; }
   static constexpr int32_t kRowStep = 1;
   static constexpr size_t kRowBlock = 16;
-  static constexpr size_t kWeightBytes = 2 * sizeof(uint16_t);
-  static constexpr int kLowBits = 11;
-
-  // uint16 hi[padded], lo[padded]
-  static void pack(const int32_t* weights, int32_t count, int32_t padded, uint8_t* out) {
-    auto* hi = reinterpret_cast<uint16_t*>(out);
-    uint16_t* lo = hi + padded;
-    for (int32_t i = 0; i < padded; ++i) {
-      const int32_t weight = i < count ? weights[i] : 0;
-      hi[i] = static_cast<uint16_t>(weight >> kLowBits);
-      lo[i] = static_cast<uint16_t>(weight & ((1 << kLowBits) - 1));
-    }
-  }
 
   // Sums of products with both parts of the weights.
   struct Sums {
@@ -56,29 +44,16 @@ struct PillowFilter {
     static uint16x4_t rounded(uint32x4_t sums) { return vqmovn_u32(vrshrq_n_u32(sums, kWeightBits)); }
   };
 
-  template <int kChannels>
-  static void columns(const FilterColumns& columns, const uint8_t* const* in, uint8_t* const* out) {
-    const auto* hi = reinterpret_cast<const uint16_t*>(columns.weights);
-    for (int32_t x = 0; x < columns.count; ++x, hi += 2 * columns.taps) {
-      const size_t begin = static_cast<size_t>(columns.spans[x].begin) * kChannels;
-      const int32_t taps = columns.spans[x].end - columns.spans[x].begin;
-      if (kChannels == 1)
-        grey_column(in, begin, taps, hi, hi + columns.taps, out, x);
-      else
-        colour_column<kChannels>(in, begin, taps, hi, hi + columns.taps, out, x);
-    }
-  }
-
   // One pixel's channels; what lies in the fourth does not matter. Reads 8 bytes.
   static uint16x4_t pixel(const uint8_t* p) { return vget_low_u16(vmovl_u8(vld1_u8(p))); }
 
   template <int kChannels>
-  static void colour_column(const uint8_t* const* in, size_t begin, int32_t taps, const uint16_t* hi,
-                            const uint16_t* lo, uint8_t* const* out, int32_t x) {
+  static void colour_column(const FilterColumn& column, const uint8_t* const* in, uint8_t* const* out) {
+    const Weights weights(column.weights, column.padded);
     Sums sums[kStrip];
-    size_t at = begin;
-    for (int32_t i = 0; i < taps; i += 4, at += 4 * kChannels) {
-      const uint16x4_t weights_hi = vld1_u16(hi + i), weights_lo = vld1_u16(lo + i);
+    size_t at = column.begin;
+    for (int32_t i = 0; i < column.taps; i += 4, at += 4 * kChannels) {
+      const uint16x4_t weights_hi = vld1_u16(weights.hi + i), weights_lo = vld1_u16(weights.lo + i);
 #pragma GCC unroll 4
       for (int r = 0; r < kStrip; ++r) {
         const uint8_t* p = in[r] + at;
@@ -89,9 +64,8 @@ struct PillowFilter {
       }
     }
     // Four bytes per pixel are stored: the next pixel, or the padding of the row, takes the fourth.
-    const size_t to = static_cast<size_t>(x) * 3;
-    store_two(sums[0], sums[1], out[0] + to, out[1] + to);
-    store_two(sums[2], sums[3], out[2] + to, out[3] + to);
+    store_two(sums[0], sums[1], out[0] + column.to, out[1] + column.to);
+    store_two(sums[2], sums[3], out[2] + column.to, out[3] + column.to);
   }
 
   static void store_two(const Sums& a, const Sums& b, uint8_t* to_a, uint8_t* to_b) {
@@ -101,14 +75,14 @@ struct PillowFilter {
     std::memcpy(to_b, &word_b, sizeof word_b);
   }
 
-  static void grey_column(const uint8_t* const* in, size_t begin, int32_t taps, const uint16_t* hi, const uint16_t* lo,
-                          uint8_t* const* out, int32_t x) {
+  static void grey_column(const FilterColumn& column, const uint8_t* const* in, uint8_t* const* out) {
+    const Weights weights(column.weights, column.padded);
     Sums sums[kStrip];
-    for (int32_t i = 0; i < taps; i += 8) {
-      const uint16x8_t weights_hi = vld1q_u16(hi + i), weights_lo = vld1q_u16(lo + i);
+    for (int32_t i = 0; i < column.taps; i += 8) {
+      const uint16x8_t weights_hi = vld1q_u16(weights.hi + i), weights_lo = vld1q_u16(weights.lo + i);
 #pragma GCC unroll 4
       for (int r = 0; r < kStrip; ++r) {
-        const uint16x8_t values = vmovl_u8(vld1_u8(in[r] + begin + i));
+        const uint16x8_t values = vmovl_u8(vld1_u8(in[r] + column.begin + i));
         sums[r].add(vget_low_u16(values), vget_low_u16(weights_hi), vget_low_u16(weights_lo));
         sums[r].add(vget_high_u16(values), vget_high_u16(weights_hi), vget_high_u16(weights_lo));
       }
@@ -117,10 +91,10 @@ struct PillowFilter {
         vcombine_u32(vpadd_u32(two_sums(sums[0]), two_sums(sums[1])), vpadd_u32(two_sums(sums[2]), two_sums(sums[3])));
     const uint16x4_t rounded = Sums::rounded(all);
     const uint8x8_t bytes = vqmovn_u16(vcombine_u16(rounded, rounded));
-    out[0][x] = vget_lane_u8(bytes, 0);
-    out[1][x] = vget_lane_u8(bytes, 1);
-    out[2][x] = vget_lane_u8(bytes, 2);
-    out[3][x] = vget_lane_u8(bytes, 3);
+    out[0][column.to] = vget_lane_u8(bytes, 0);
+    out[1][column.to] = vget_lane_u8(bytes, 1);
+    out[2][column.to] = vget_lane_u8(bytes, 2);
+    out[3][column.to] = vget_lane_u8(bytes, 3);
   }
 
   static uint32x2_t two_sums(const Sums& sums) {
@@ -131,13 +105,12 @@ struct PillowFilter {
   // Blocks of 16 bytes, the last one overlapping the one before.
   static void rows(const uint8_t* weights, int32_t taps, const uint8_t* const* rows, size_t offset, size_t bytes,
                    uint8_t* out) {
-    const auto* hi = reinterpret_cast<const uint16_t*>(weights);
-    const uint16_t* lo = hi + taps;
+    const Weights split(weights, taps);
     for (size_t at = 0; at < bytes; at += kRowBlock) {
       if (at + kRowBlock > bytes) at = bytes - kRowBlock;
       Sums sums[4];
       for (int32_t i = 0; i < taps; ++i) {
-        const uint16x4_t weights_hi = vdup_n_u16(hi[i]), weights_lo = vdup_n_u16(lo[i]);
+        const uint16x4_t weights_hi = vdup_n_u16(split.hi[i]), weights_lo = vdup_n_u16(split.lo[i]);
         const uint8x16_t block = vld1q_u8(rows[i] + offset + at);
         const uint16x8_t low = vmovl_u8(vget_low_u8(block)), high = vmovl_u8(vget_high_u8(block));
         sums[0].add(vget_low_u16(low), weights_hi, weights_lo);

@@ -6,8 +6,10 @@
 //   kRowBlock                  fewest bytes of a row the vertical filter can do
 //   kWeightBytes               of a packed weight
 //   pack(weights, n, padded, out)
-//   columns<channels>(columns, in, out)      reads up to kOverRead bytes beyond the last pixel of a span; writes up to
-//                                            kOverRead beyond the last pixel of an output row
+//   colour_column<channels>(column, in, out) and
+//   grey_column(column, in, out)             one output pixel of each row of a strip, 3 channels or 1; reads up to
+//                                            kOverRead bytes beyond the last pixel of the span, and writes up to
+//                                            kOverRead beyond the pixel
 //   rows(weights, taps, rows, offset, bytes, out)    exact
 #pragma once
 
@@ -22,11 +24,13 @@ namespace mobilenetv2 {
 
 inline constexpr size_t kOverRead = 16;
 
-// What the horizontal filter needs to know of the output columns.
-struct FilterColumns {
-  const TriangleFilter::Span* spans;
-  const uint8_t* weights;  // packed, `taps` of them for each column
-  int32_t taps, count;
+// What the horizontal filter needs to know of an output column.
+struct FilterColumn {
+  size_t begin;            // of the first source pixel in its row, in bytes
+  size_t to;               // of the output pixel, in bytes
+  int32_t taps;            // source pixels
+  const uint8_t* weights;  // packed
+  int32_t padded;          // how many of them
 };
 
 template <class F>
@@ -141,7 +145,7 @@ class PillowDriver {
         copy += copy_stride_;
       }
     }
-    F::template columns<kChannels>(columns(), in, out);
+    filter_columns<kChannels>(in, out);
   }
 
   template <int kChannels>
@@ -162,12 +166,28 @@ class PillowDriver {
         for (int32_t k = span.begin; k < span.end; ++k) row_pointers_[k - span.begin] = box_row(args_, k);
         filter_rows(y + i, span, offset, bytes, ring_row(i) + offset);
       }
-      F::template columns<kChannels>(columns(), in, out);
+      filter_columns<kChannels>(in, out);
       for (int32_t i = 0; i < rows; ++i) store_row<kChannels == 1 ? 1 : 3>(y + i, out[i]);
     }
   }
 
-  FilterColumns columns() const { return {spans_, column_weights_, column_taps_, args_.out_width}; }
+  template <int kChannels>
+  void filter_columns(const uint8_t* const* in, uint8_t* const* out) const {
+    constexpr size_t kColours = kChannels == 1 ? 1 : 3;
+    // Members by value: what the filters write are bytes, which may lie anywhere as far as the compiler knows.
+    const Span* const spans = spans_;
+    const int32_t count = args_.out_width, padded = column_taps_;
+    const uint8_t* weights = column_weights_;
+    for (int32_t x = 0; x < count; ++x, weights += static_cast<size_t>(padded) * F::kWeightBytes) {
+      const FilterColumn column{static_cast<size_t>(spans[x].begin) * kChannels, static_cast<size_t>(x) * kColours,
+                                spans[x].end - spans[x].begin, weights, padded};
+      if constexpr (kChannels == 1) {
+        F::grey_column(column, in, out);
+      } else {
+        F::template colour_column<kChannels>(column, in, out);
+      }
+    }
+  }
 
   // The vertical filter for output row y on bytes [offset, offset + bytes) of the rows in row_pointers_.
   void filter_rows(int32_t y, Span span, size_t offset, size_t bytes, uint8_t* out) {
