@@ -11,6 +11,8 @@ import { MobileNetError } from './errors.js';
 import { packageRoot } from './place.js';
 import type { PreprocessPlan } from './preprocess.js';
 
+const require = createRequire(import.meta.url);
+
 /** An instruction set that kernels are written for; the strongest the CPU has is used, below MOBILENETV2_ISA. */
 export type Isa = 'scalar' | 'avx2' | 'avxvnni' | 'avx512' | 'avx512vnni' | 'neon' | 'neondot' | 'i8mm';
 
@@ -32,26 +34,28 @@ export interface NativeConv {
   // What follows is for qu8 only.
   weightSigned?: boolean;
   weightZeroPoint?: number;
-  multipliers?: Int32Array;
-  shifts?: Int32Array;
+  /** Real factors, which native turns into fixed point: inputScale * weightScales[channel] / outputScale. */
+  inputScale?: number;
+  weightScales?: Float32Array;
+  outputScale?: number;
+  /** Whether the product of the two scales is rounded to float32 before it is divided. */
+  floatProduct?: boolean;
   inputZeroPoint?: number;
   outputZeroPoint?: number;
   /** The caller's input bytes are two's complement (the stem of an int8 file). */
   inputSigned?: boolean;
 }
 
+/** Factors are real numbers, which native turns into fixed point; the same below. */
 export interface NativeResidual {
   min: number;
   max: number;
   aZeroPoint?: number;
-  aMultiplier?: number;
-  aShift?: number;
+  aFactor?: number;
   bZeroPoint?: number;
-  bMultiplier?: number;
-  bShift?: number;
+  bFactor?: number;
   outputZeroPoint?: number;
-  outputMultiplier?: number;
-  outputShift?: number;
+  outputFactor?: number;
 }
 
 export interface NativePool {
@@ -60,8 +64,7 @@ export interface NativePool {
   bias?: number;
   inputZeroPoint?: number;
   outputZeroPoint?: number;
-  multiplier?: number;
-  shift?: number;
+  factor?: number;
   min?: number;
   max?: number;
 }
@@ -72,9 +75,7 @@ export interface NativeSoftmax {
   dequantize?: boolean;
   logitScale?: number;
   logitZeroPoint?: number;
-  multiplier?: number;
-  shift?: number;
-  diffMin?: number;
+  factor?: number;
 }
 
 export type NativeOp = { dtype: Dtype } & (
@@ -226,27 +227,21 @@ export function allocateArena(bytes: number): Uint8Array {
   return new Uint8Array(bytes + ALIGNMENT);
 }
 
-interface Loader {
-  (root: string): NativeBinding;
-  /** The file it would load: a local build, or the prebuilt binary for this platform. */
-  resolve(root: string): string;
-}
-
 let loaded: NativeBinding | undefined;
 
 /** @throws MobileNetError NATIVE_UNAVAILABLE naming platform, libc, Node and the remedy. */
 export function native(): NativeBinding {
-  loaded ??= tryToLoad((loader) => loader(packageRoot));
+  loaded ??= named(() => require(findAddon()) as NativeBinding);
   return loaded;
 }
 
 /**
- * The addon's file.
+ * The addon's file: a local build, or the prebuilt binary for this platform.
  *
  * @throws MobileNetError NATIVE_UNAVAILABLE when there is none.
  */
 export function addonPath(): string {
-  return tryToLoad((loader) => loader.resolve(packageRoot));
+  return named(findAddon);
 }
 
 /** `glibc 2.36` or `musl`: what Node runs on, where there is more than one. */
@@ -260,10 +255,9 @@ export function libc(): string | null {
   return header?.glibcVersionRuntime ? `glibc ${header.glibcVersionRuntime}` : 'musl';
 }
 
-function tryToLoad<T>(use: (loader: Loader) => T): T {
-  const require = createRequire(import.meta.url);
+function named<T>(use: () => T): T {
   try {
-    return use(withLibcNamed(() => require('node-gyp-build') as Loader));
+    return use();
   } catch (cause) {
     const platform = [`${process.platform}-${process.arch}`, libc(), `Node ${process.version}`].filter(Boolean);
     throw new MobileNetError(
@@ -278,20 +272,39 @@ function tryToLoad<T>(use: (loader: Loader) => T): T {
   }
 }
 
-/** node-gyp-build knows musl by Alpine's release file alone; other systems have musl's loader and no such file. */
-function withLibcNamed<T>(load: () => T): T {
-  const loader = `/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`;
-  if (process.env.LIBC || !existsSync(loader) || !runsOnMusl()) return load();
-  process.env.LIBC = 'musl';
+/** The variables that node-gyp-build obeys, but for PREBUILDS_ONLY: it must not use a local build. */
+const STEERING = ['MOBILENETV2_PREBUILD', 'LIBC', 'ARM_VERSION', 'npm_config_arch', 'npm_config_platform'];
+
+/**
+ * By the names that this package's own builds have; node-gyp-build, which lists folders and knows more names, takes
+ * milliseconds to load.
+ */
+function findAddon(): string {
+  const { env, platform, arch } = process;
+  const musl = platform === 'linux' && runsOnMusl();
+  if (STEERING.every((name) => !env[name])) {
+    const local = env.PREBUILDS_ONLY ? [] : ['Release', 'Debug'].map((kind) => join('build', kind, 'mobilenetv2.node'));
+    const tags = platform === 'linux' ? (musl ? '.musl' : '.glibc') : '';
+    const files = [...local, join('prebuilds', `${platform}-${arch}`, `node.napi${tags}.node`)];
+    const found = files.map((file) => join(packageRoot, file)).find((path) => existsSync(path));
+    if (found !== undefined) return found;
+  }
+  // It knows musl by Alpine's release file alone; other systems have musl's loader and no such file.
+  const unsaid = musl && !env.LIBC;
+  if (unsaid) env.LIBC = 'musl';
   try {
-    return load();
+    return (require('node-gyp-build') as { resolve(root: string): string }).resolve(packageRoot);
   } finally {
-    delete process.env.LIBC;
+    if (unsaid) delete env.LIBC;
   }
 }
 
-/** By the first page of the executable, which names its loader; else by Node's report, which takes milliseconds. */
 function runsOnMusl(): boolean {
+  return existsSync(`/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`) && nodeNeedsMusl();
+}
+
+/** By the first page of the executable, which names its loader; else by Node's report, which takes milliseconds. */
+function nodeNeedsMusl(): boolean {
   const page = Buffer.alloc(4096);
   let file: number | undefined;
   try {

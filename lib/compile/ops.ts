@@ -1,12 +1,11 @@
 /**
- * ModelSpec -> the operators the engine runs, with all real factors turned into fixed point. Independent of the input
- * size.
+ * ModelSpec -> the operators the engine runs, with the real factors between their scales. Independent of the input size.
  */
 import { MobileNetError } from '../errors.js';
 import type { BlockSpec, ConvSpec, DenseSpec, ModelSpec, PoolSpec, Quantization } from '../model-spec.js';
 import { classCount } from '../model-spec.js';
 import type { Dtype, NativeConv, NativeOp, NativePool, NativeResidual, NativeSoftmax } from '../native.js';
-import { activationRange, quantizeMultiplier, quantizeMultipliers, toUnsigned } from './quantize.js';
+import { activationRange, toUnsigned } from './quantize.js';
 
 /** An operator, what it is called, and how its 3x3 convolution pads. */
 export interface CompiledOp {
@@ -90,14 +89,16 @@ class Lowering {
     }
     const from = this.unsigned(input, `${name} (input)`);
     const to = this.unsigned(spec.output, name);
-    const reals = realMultipliers(from.scale, weights.scales, to.scale, outChannels, this.signed);
     return {
       ...size,
       weights: weights.values,
       bias: weights.bias,
       weightSigned: weights.values instanceof Int8Array,
       weightZeroPoint: weights.zeroPoint,
-      ...quantizeMultipliers(reals),
+      inputScale: from.scale,
+      weightScales: perChannel(weights.scales, outChannels),
+      outputScale: to.scale,
+      floatProduct: !this.signed, // int8 files compute in double throughout
       inputZeroPoint: from.zeroPoint,
       outputZeroPoint: to.zeroPoint,
       inputSigned: false,
@@ -128,19 +129,13 @@ class Lowering {
     const b = this.unsigned(block.project.output, block.project.name);
     const to = this.unsigned(residual.output, residual.name);
     const twiceMax = 2 * Math.max(a.scale, b.scale);
-    const fa = quantizeMultiplier(a.scale / twiceMax);
-    const fb = quantizeMultiplier(b.scale / twiceMax);
-    const fo = quantizeMultiplier(twiceMax / (2 ** 20 * to.scale));
     return {
       aZeroPoint: a.zeroPoint,
-      aMultiplier: fa.multiplier,
-      aShift: fa.shift,
+      aFactor: a.scale / twiceMax,
       bZeroPoint: b.zeroPoint,
-      bMultiplier: fb.multiplier,
-      bShift: fb.shift,
+      bFactor: b.scale / twiceMax,
       outputZeroPoint: to.zeroPoint,
-      outputMultiplier: fo.multiplier,
-      outputShift: fo.shift,
+      outputFactor: twiceMax / (2 ** 20 * to.scale),
       min: 0,
       max: 255,
     };
@@ -150,14 +145,13 @@ class Lowering {
     if (this.dtype === 'f32') return { channels };
     const from = this.unsigned(input, `${spec.name} (input)`);
     const to = this.unsigned(spec.output, spec.name);
-    const factor = quantizeMultiplier(from.scale / to.scale);
     return {
       channels,
       mean: spec.kind === 'mean',
       bias: this.signed ? 128 : 0,
       inputZeroPoint: from.zeroPoint,
       outputZeroPoint: to.zeroPoint,
-      ...factor,
+      factor: from.scale / to.scale,
       min: 0,
       max: 255,
     };
@@ -182,30 +176,13 @@ class Lowering {
       return { classes, beta, dequantize: true, logitScale: logits.scale, logitZeroPoint: logits.zeroPoint };
     }
     // Q5.26: five integer bits are what exp can still tell from zero.
-    const { multiplier, shift } = quantizeMultiplier(Math.min(Math.fround(beta) * logits.scale * 2 ** 26, 2 ** 31 - 1));
-    const diffMin = -Math.floor((31 * 2 ** 26) / 2 ** shift);
-    return { classes, beta, dequantize: false, multiplier, shift, diffMin };
+    const factor = Math.min(Math.fround(beta) * logits.scale * 2 ** 26, 2 ** 31 - 1);
+    return { classes, beta, dequantize: false, factor };
   }
 }
 
-/**
- * The factor of each channel. uint8 files round the product of the two scales to float32 first; int8 files compute in
- * double throughout. One plain loop: a network has thousands of channels, and none of this is compiled yet.
- */
-function realMultipliers(
-  input: number,
-  weights: Float32Array,
-  output: number,
-  channels: number,
-  signed: boolean,
-): Float64Array {
-  const reals = new Float64Array(channels);
-  const perChannel = weights.length > 1;
-  for (let o = 0; o < channels; o++) {
-    const product = input * (weights[perChannel ? o : 0] as number);
-    reals[o] = (signed ? product : Math.fround(product)) / output;
-  }
-  return reals;
+function perChannel(scales: Float32Array, channels: number): Float32Array {
+  return scales.length === channels ? scales : new Float32Array(channels).fill(scales[0] as number);
 }
 
 function floatRange(activation: 'linear' | 'relu' | 'relu6'): { min: number; max: number } {

@@ -3,7 +3,6 @@ import type { NativeConv } from '../native.js';
 import type { CompiledModel } from './ops.js';
 
 const NO_FLOATS = new Float32Array(0);
-const NO_INTEGERS = new Int32Array(0);
 
 /** A copy whose arrays are empty, so that the file's bytes can be freed. */
 export function withoutWeights(model: CompiledModel): CompiledModel {
@@ -27,6 +26,6 @@ export function withoutWeights(model: CompiledModel): CompiledModel {
 }
 
 function emptied(conv: NativeConv): NativeConv {
-  const fixedPoint = conv.multipliers && { multipliers: NO_INTEGERS, shifts: NO_INTEGERS };
-  return { ...conv, weights: NO_FLOATS, bias: NO_FLOATS, ...fixedPoint };
+  const scales = conv.weightScales && { weightScales: NO_FLOATS };
+  return { ...conv, weights: NO_FLOATS, bias: NO_FLOATS, ...scales };
 }

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <vector>
 
 #include "binding/fields.h"
@@ -10,8 +11,13 @@
 
 namespace mobilenetv2 {
 
-// Weight pointers in the ops are borrowed from the typed arrays.
-std::vector<Op> read_ops(const Napi::Value& ops, FieldErrors* errors);
+// Operators as they are packed: their weights are borrowed from the typed arrays, fixed-point factors are kept here.
+struct ReadOps {
+  std::vector<Op> ops;
+  std::vector<std::unique_ptr<int32_t[]>> factors;
+};
+
+ReadOps read_ops(const Napi::Value& ops, FieldErrors* errors);
 Program read_program(const Napi::Value& program, FieldErrors* errors);
 // { stages: [{ op, shape }], lanes: [{ rowBegin, rowEnd }] }: a step without places.
 Step read_chain(const Napi::Value& chain, FieldErrors* errors);

@@ -1,6 +1,7 @@
 #include <string>
 
 #include "binding/read.h"
+#include "core/quantization.h"
 
 namespace mobilenetv2 {
 namespace {
@@ -12,7 +13,27 @@ bool plausible(const Conv& conv) {
          conv.out_channels <= kMaxChannels && (conv.kernel == 1 || conv.kernel == 3);
 }
 
-Conv read_conv(const Fields& f, Dtype dtype, FieldErrors* errors) {
+// Of every channel, input * weights / output: uint8 files round the product to float32 first, int8 files compute in
+// double throughout.
+void read_factors(const Fields& f, ReadOps* read, FieldErrors* errors, Conv* conv) {
+  const auto outs = static_cast<size_t>(conv->out_channels);
+  const float* const weights = f.elements<float>("weightScales", napi_float32_array, outs);
+  const double input = f.number("inputScale"), output = f.number("outputScale");
+  const bool as_float = f.boolean("floatProduct");
+  if (!errors->ok()) return;
+  int32_t* const multipliers = read->factors.emplace_back(new int32_t[2 * outs]).get();
+  int32_t* const shifts = multipliers + outs;
+  for (size_t o = 0; o < outs; ++o) {
+    const double product = input * weights[o];
+    const FixedPoint factor = to_fixed_point((as_float ? static_cast<float>(product) : product) / output);
+    multipliers[o] = factor.multiplier;
+    shifts[o] = factor.shift;
+  }
+  conv->multipliers = multipliers;
+  conv->shifts = shifts;
+}
+
+Conv read_conv(const Fields& f, Dtype dtype, ReadOps* read, FieldErrors* errors) {
   Conv conv;
   conv.in_channels = f.integer("inChannels");
   conv.out_channels = f.integer("outChannels");
@@ -37,14 +58,19 @@ Conv read_conv(const Fields& f, Dtype dtype, FieldErrors* errors) {
   conv.weights_q = f.elements<uint8_t>("weights", conv.weight_signed ? napi_int8_array : napi_uint8_array, count);
   conv.weight_zero_point = f.integer("weightZeroPoint");
   conv.bias_q = f.elements<int32_t>("bias", napi_int32_array, outs);
-  conv.multipliers = f.elements<int32_t>("multipliers", napi_int32_array, outs);
-  conv.shifts = f.elements<int32_t>("shifts", napi_int32_array, outs);
+  read_factors(f, read, errors, &conv);
   conv.input_zero_point = f.integer("inputZeroPoint");
   conv.output_zero_point = f.integer("outputZeroPoint");
   conv.min_q = f.integer("min");
   conv.max_q = f.integer("max");
   conv.input_flip = f.boolean("inputSigned") ? 0x80 : 0;
   return conv;
+}
+
+void read_factor(const Fields& f, const char* name, int32_t* multiplier, int32_t* shift) {
+  const FixedPoint factor = to_fixed_point(f.number(name));
+  *multiplier = factor.multiplier;
+  *shift = factor.shift;
 }
 
 Residual read_residual(const Fields& f, Dtype dtype) {
@@ -56,14 +82,11 @@ Residual read_residual(const Fields& f, Dtype dtype) {
     return r;
   }
   r.a_zero_point = f.integer("aZeroPoint");
-  r.a_multiplier = f.integer("aMultiplier");
-  r.a_shift = f.integer("aShift");
+  read_factor(f, "aFactor", &r.a_multiplier, &r.a_shift);
   r.b_zero_point = f.integer("bZeroPoint");
-  r.b_multiplier = f.integer("bMultiplier");
-  r.b_shift = f.integer("bShift");
+  read_factor(f, "bFactor", &r.b_multiplier, &r.b_shift);
   r.output_zero_point = f.integer("outputZeroPoint");
-  r.output_multiplier = f.integer("outputMultiplier");
-  r.output_shift = f.integer("outputShift");
+  read_factor(f, "outputFactor", &r.output_multiplier, &r.output_shift);
   r.min_q = f.integer("min");
   r.max_q = f.integer("max");
   return r;
@@ -77,8 +100,7 @@ Pool read_pool(const Fields& f, Dtype dtype) {
   pool.bias = f.integer("bias");
   pool.input_zero_point = f.integer("inputZeroPoint");
   pool.output_zero_point = f.integer("outputZeroPoint");
-  pool.multiplier = f.integer("multiplier");
-  pool.shift = f.integer("shift");
+  read_factor(f, "factor", &pool.multiplier, &pool.shift);
   pool.min_q = f.integer("min");
   pool.max_q = f.integer("max");
   return pool;
@@ -94,33 +116,33 @@ Softmax read_softmax(const Fields& f, Dtype dtype) {
     softmax.logit_scale = static_cast<float>(f.number("logitScale"));
     softmax.logit_zero_point = f.integer("logitZeroPoint");
   } else {
-    softmax.multiplier = f.integer("multiplier");
-    softmax.shift = f.integer("shift");
-    softmax.diff_min = f.integer("diffMin");
+    read_factor(f, "factor", &softmax.multiplier, &softmax.shift);
+    const bool shifts = softmax.shift >= 0 && softmax.shift <= 31;  // others are refused
+    softmax.diff_min = shifts ? -static_cast<int32_t>((int64_t{31} << 26) >> softmax.shift) : 0;
   }
   return softmax;
 }
 
-Op read_op(const Fields& f, FieldErrors* errors) {
+Op read_op(const Fields& f, ReadOps* read, FieldErrors* errors) {
   Op op;
   const std::string kind = f.text("kind");
   op.dtype = f.text("dtype") == "f32" ? Dtype::f32 : Dtype::qu8;
   if (kind == "stem" || kind == "pointwise") {
     op.kind = kind == "stem" ? OpKind::stem : OpKind::pointwise;
-    op.conv = read_conv(f.object("conv"), op.dtype, errors);
+    op.conv = read_conv(f.object("conv"), op.dtype, read, errors);
   } else if (kind == "invertedResidual") {
     op.kind = OpKind::inverted_residual;
     op.has_expand = f.has("expand");
-    if (op.has_expand) op.expand = read_conv(f.object("expand"), op.dtype, errors);
-    op.depthwise = read_conv(f.object("depthwise"), op.dtype, errors);
-    op.project = read_conv(f.object("project"), op.dtype, errors);
+    if (op.has_expand) op.expand = read_conv(f.object("expand"), op.dtype, read, errors);
+    op.depthwise = read_conv(f.object("depthwise"), op.dtype, read, errors);
+    op.project = read_conv(f.object("project"), op.dtype, read, errors);
     if (f.has("residual")) op.residual = read_residual(f.object("residual"), op.dtype);
   } else if (kind == "globalAveragePool") {
     op.kind = OpKind::global_average_pool;
     op.pool = read_pool(f.object("pool"), op.dtype);
   } else if (kind == "dense") {
     op.kind = OpKind::dense;
-    op.dense.conv = read_conv(f.object("conv"), op.dtype, errors);
+    op.dense.conv = read_conv(f.object("conv"), op.dtype, read, errors);
     op.dense.single_rounding = f.boolean("singleRounding");
     op.dense.real_multiplier = f.number("realMultiplier");
   } else if (kind == "softmax") {
@@ -134,12 +156,12 @@ Op read_op(const Fields& f, FieldErrors* errors) {
 
 }  // namespace
 
-std::vector<Op> read_ops(const Napi::Value& ops, FieldErrors* errors) {
-  std::vector<Op> result;
+ReadOps read_ops(const Napi::Value& ops, FieldErrors* errors) {
+  ReadOps read;
   const Napi::Object holder = Napi::Object::New(ops.Env());
   holder.Set("ops", ops);
-  Fields(holder, "model", errors).each("ops", [&](const Fields& f) { result.push_back(read_op(f, errors)); });
-  return result;
+  Fields(holder, "model", errors).each("ops", [&](const Fields& f) { read.ops.push_back(read_op(f, &read, errors)); });
+  return read;
 }
 
 }  // namespace mobilenetv2

@@ -68,7 +68,7 @@ uint8_t* bytes_of(const Napi::Value& value, size_t* size) {
 // packModel(ops, isa, threads) -> handle
 Napi::Value pack_model(const Napi::CallbackInfo& info) {
   FieldErrors errors;
-  std::vector<Op> ops = read_ops(info[0], &errors);
+  ReadOps read = read_ops(info[0], &errors);
   Isa ceiling = Isa::scalar;
   if (!info[1].IsString() || !isa_from_name(info[1].As<Napi::String>().Utf8Value().c_str(), &ceiling)) {
     errors.add("isa is unknown");
@@ -80,7 +80,7 @@ Napi::Value pack_model(const Napi::CallbackInfo& info) {
   const Spread spread = [threads](int32_t count, const std::function<void(int32_t)>& body) {
     ThreadPool::shared().for_each(count, threads, body);
   };
-  std::shared_ptr<const PackedModel> model = PackedModel::pack(std::move(ops), ceiling, &status, spread);
+  std::shared_ptr<const PackedModel> model = PackedModel::pack(std::move(read.ops), ceiling, &status, spread);
   if (model == nullptr) return throw_error(info.Env(), status.error);
   const size_t bytes = model->packed_bytes();
   return make_handle<PackedModel>(info.Env(), std::move(model), bytes, kModelTag);

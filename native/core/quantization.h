@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 namespace mobilenetv2 {
@@ -40,6 +41,29 @@ inline int32_t mbqm(int32_t x, int32_t multiplier, int32_t shift) {
   const int32_t shifted = shift > 0 ? saturate_int32(x * (int64_t{1} << shift)) : x;
   const int32_t product = srdhm(shifted, multiplier);
   return static_cast<int32_t>(rounding_shift_right(product, shift < 0 ? -shift : 0));
+}
+
+// A real factor as multiplier * 2^(shift - 31).
+struct FixedPoint {
+  int32_t multiplier, shift;
+};
+
+// TFLite's QuantizeMultiplier: a 31-bit mantissa, rounded to nearest with halves up. Factors below 2^-32 become zero;
+// what is negative or not finite gets a shift beyond 1000. By the bits of the double: a network has thousands of
+// channels.
+inline FixedPoint to_fixed_point(double real) {
+  uint64_t bits;
+  std::memcpy(&bits, &real, sizeof(bits));
+  // real = mantissa * 2^(shift - 53) with 2^52 <= mantissa < 2^53; denormals are zero here anyway.
+  auto shift = static_cast<int32_t>(bits >> 52) - 1022;
+  const uint64_t mantissa = (bits & ((uint64_t{1} << 52) - 1)) | uint64_t{1} << 52;
+  uint64_t multiplier = (mantissa + (uint64_t{1} << 21)) >> 22;
+  if (multiplier == uint64_t{1} << 31) {
+    multiplier /= 2;
+    ++shift;
+  }
+  if (shift < -31) return {0, 0};
+  return {static_cast<int32_t>(multiplier), shift};
 }
 
 }  // namespace mobilenetv2

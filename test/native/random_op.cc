@@ -23,16 +23,10 @@ int32_t zero_point(Random* r) {
   return r->chance(30) ? 128 : r->integer(0, 255);
 }
 
-// Multiplier and shift of a real factor.
-void fixed_point(double real, int32_t* multiplier, int32_t* shift) {
-  int exponent = 0;
-  auto m = static_cast<int64_t>(std::llround(std::frexp(real, &exponent) * (int64_t{1} << 31)));
-  if (m == int64_t{1} << 31) {
-    m /= 2;
-    ++exponent;
-  }
-  *multiplier = static_cast<int32_t>(m);
-  *shift = exponent;
+void set_factor(double real, int32_t* multiplier, int32_t* shift) {
+  const FixedPoint factor = to_fixed_point(real);
+  *multiplier = factor.multiplier;
+  *shift = factor.shift;
 }
 
 Conv random_conv(OwnedOp* owned, Dtype dtype, int32_t in, int32_t out, int32_t kernel, int32_t stride, bool depthwise,
@@ -79,7 +73,7 @@ Conv random_conv(OwnedOp* owned, Dtype dtype, int32_t in, int32_t out, int32_t k
   for (int32_t o = 0; o < out; ++o) {
     bias[o] = r->chance(10) ? r->integer(-(1 << 20), 1 << 20) : r->integer(-5000, 5000);
     const double factor = r->chance(20) ? std::ldexp(1.0, r->integer(-31, 2)) : std::ldexp(1.0, r->integer(-1, 1));
-    fixed_point(factor * 100 / spread * r->real(0.5f, 1.5f), &multipliers[o], &shifts[o]);
+    set_factor(factor * 100 / spread * r->real(0.5f, 1.5f), &multipliers[o], &shifts[o]);
     if (r->chance(3)) shifts[o] = r->integer(-31, 3);
     if (r->chance(3)) multipliers[o] = shifts[o] = 0;
   }
@@ -112,9 +106,9 @@ Residual random_residual(Dtype dtype, Random* r) {
   }
   const double a = r->real(0.01f, 1), b = r->chance(20) ? a : r->real(0.01f, 1), out = r->real(0.01f, 1);
   const double twice = 2 * std::max(a, b);
-  fixed_point(a / twice, &residual.a_multiplier, &residual.a_shift);
-  fixed_point(b / twice, &residual.b_multiplier, &residual.b_shift);
-  fixed_point(twice / ((1 << 20) * out), &residual.output_multiplier, &residual.output_shift);
+  set_factor(a / twice, &residual.a_multiplier, &residual.a_shift);
+  set_factor(b / twice, &residual.b_multiplier, &residual.b_shift);
+  set_factor(twice / ((1 << 20) * out), &residual.output_multiplier, &residual.output_shift);
   residual.a_zero_point = zero_point(r);
   residual.b_zero_point = zero_point(r);
   residual.output_zero_point = zero_point(r);
@@ -182,7 +176,7 @@ void make_op(OwnedOp* owned, OpKind kind, Dtype dtype, Random* r) {
       op.pool.bias = r->chance(50) ? 128 : 0;
       op.pool.input_zero_point = zero_point(r);
       op.pool.output_zero_point = zero_point(r);
-      fixed_point(r->real(0.2f, 3), &op.pool.multiplier, &op.pool.shift);
+      set_factor(r->real(0.2f, 3), &op.pool.multiplier, &op.pool.shift);
       return;
     case OpKind::dense:
       s.in_height = s.in_width = s.out_height = s.out_width = 1;
@@ -200,8 +194,8 @@ void make_op(OwnedOp* owned, OpKind kind, Dtype dtype, Random* r) {
       op.softmax.dequantize = r->chance(40);
       op.softmax.logit_scale = r->real(0.01f, 0.3f);
       op.softmax.logit_zero_point = zero_point(r);
-      fixed_point(static_cast<double>(op.softmax.beta) * op.softmax.logit_scale * (1 << 26), &op.softmax.multiplier,
-                  &op.softmax.shift);
+      set_factor(static_cast<double>(op.softmax.beta) * op.softmax.logit_scale * (1 << 26), &op.softmax.multiplier,
+                 &op.softmax.shift);
       op.softmax.diff_min = -static_cast<int32_t>(std::floor(31.0 * (1 << 26) / std::ldexp(1.0, op.softmax.shift)));
       return;
   }

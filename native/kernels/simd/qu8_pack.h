@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include "kernels/common.h"
-#include "kernels/simd/qu8_requantize.h"
+#include "kernels/simd/qu8_requantize_proof.h"
 
 namespace mobilenetv2::qu8 {
 
