@@ -19,7 +19,7 @@ import type { ModelSource } from './formats/index.js';
 import { inOrder } from './in-order.js';
 import { asInput, imageCount, outputFor } from './infer.js';
 import { labelsFor, loadSpec } from './load-model.js';
-import { describeNetwork, type ModelInfo, type NetworkInfo } from './model-info.js';
+import { describeNetwork, type ModelInfo, type NetworkFacts, type NetworkInfo } from './model-info.js';
 import type { ModelSpec } from './model-spec.js';
 import type { ModelName } from './models.js';
 import { isaCeiling } from './native.js';
@@ -71,9 +71,8 @@ const DEFAULT_QUEUE_LIMIT = 1024;
 type Work<T> = (call: Call, image: ImageInput) => Promise<T>;
 
 interface Parts {
-  readonly source: string;
   readonly engine: Engine;
-  readonly network: NetworkInfo;
+  readonly facts: NetworkFacts;
   readonly input: NetworkInput;
   readonly labels: ClassLabels;
   readonly pipeline: Pipeline;
@@ -97,11 +96,12 @@ export class MobileNetV2 {
   readonly #parts: Parts;
   readonly #calls: Calls;
   readonly #maps: FloatMaps;
+  #network: NetworkInfo | null = null;
   #arenaBytes: number | null = null;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
-    this.#calls = new Calls(parts.source);
+    this.#calls = new Calls(parts.facts.source);
     this.#maps = new FloatMaps(parts.engine, parts.reload);
   }
 
@@ -115,12 +115,16 @@ export class MobileNetV2 {
    *   NATIVE_UNAVAILABLE, ISA_UNAVAILABLE.
    */
   static async load(source: ModelSource | ModelName, options: LoadOptions = {}): Promise<MobileNetV2> {
-    const started = performance.now();
+    const started = process.hrtime.bigint(); // `performance` is a module of Node's that takes a millisecond to load
     checkOptions('options', options, LOAD_OPTIONS);
-    const { spec, reload } = await loadSpec(source, options, warmUp);
-    const model = await MobileNetV2.fromSpec(spec, options, reload);
+    let { threads } = options;
+    const { spec, reload } = await loadSpec(source, options, () => {
+      warmUp();
+      threads ??= defaultThreads();
+    });
+    const model = await MobileNetV2.fromSpec(spec, { ...options, ...(threads !== undefined && { threads }) }, reload);
     if (loadChannel.hasSubscribers) {
-      loadChannel.publish({ model: spec.source, totalMs: performance.now() - started });
+      loadChannel.publish({ model: spec.source, totalMs: Number(process.hrtime.bigint() - started) / 1e6 });
     }
     return model;
   }
@@ -140,19 +144,20 @@ export class MobileNetV2 {
     const maxPixels = checkInteger('maxPixels', options.maxPixels ?? DEFAULT_MAX_PIXELS, 1, Number.MAX_SAFE_INTEGER);
     const names = await labelsFor(spec, options.labels);
     const engine = new Engine(spec, { threads });
-    const network = describeNetwork(spec, engine.compiled);
-    const { classes } = network;
+    const { classes } = engine.compiled;
     const labels = new ClassLabels(classes, names);
     const images = { recipe, decode, region: null, maxPixels };
     const pipeline = new Pipeline({ model: source, input, classes, threads, queueLimit, ...images });
-    return new MobileNetV2({ source, engine, network, input, labels, pipeline, recipeName: recipe.name, reload });
+    const facts = { source, format: spec.format, family: spec.family, precision, input: size };
+    return new MobileNetV2({ engine, facts, input, labels, pipeline, recipeName: recipe.name, reload });
   }
 
   /** What was loaded and how it runs. */
   get info(): ModelInfo {
-    const { engine, network, labels, recipeName } = this.#parts;
+    const { engine, facts, labels, recipeName } = this.#parts;
+    this.#network ??= describeNetwork(facts, engine.compiled);
     return {
-      ...network,
+      ...this.#network,
       hasLabels: labels.labels !== null,
       preprocess: recipeName,
       isa: engine.facts.isa,

@@ -1,10 +1,9 @@
 /** What a loaded network is, for people and programs. */
 
 import { stageShapes } from './compile/geometry.js';
-import { type CompiledModel, compileOps } from './compile/ops.js';
-import type { ConvSpec, ModelSpec, Precision } from './model-spec.js';
-import { classCount, weightedLayers } from './model-spec.js';
-import type { Isa, StageShape } from './native.js';
+import type { CompiledModel } from './compile/ops.js';
+import type { ModelSpec, Precision } from './model-spec.js';
+import type { Isa, NativeConv, NativeOp, StageShape } from './native.js';
 
 /** One inverted residual block (or MobileNetV1 separable block: t = 1, no expansion). */
 export interface BlockInfo {
@@ -66,49 +65,56 @@ export interface ArenaInfo {
 /** Everything that follows from the network alone. */
 export type NetworkInfo = Omit<ModelInfo, 'isa' | 'threads' | 'weightBytes' | 'arena' | 'preprocess' | 'hasLabels'>;
 
-export function describeNetwork(spec: ModelSpec, compiled: CompiledModel = compileOps(spec)): NetworkInfo {
-  const shapes = stageShapes(compiled.ops, spec.input.height, spec.input.width);
-  const blocks = spec.blocks.map((block, i): BlockInfo => {
-    const shape = shapes[i + 1] as StageShape; // after the stem
-    const expandedChannels = block.depthwise.inChannels;
-    const layers = [block.depthwise, block.project];
-    return {
-      name: block.residual?.name ?? block.project.name,
-      t: expandedChannels / shape.inChannels,
-      inChannels: shape.inChannels,
-      expandedChannels,
-      outChannels: shape.outChannels,
-      stride: block.depthwise.stride,
-      residual: block.residual !== null,
-      height: shape.outHeight,
-      width: shape.outWidth,
-      macs:
-        (block.expand ? convMacs(block.expand, shape.inHeight * shape.inWidth) : 0) +
-        layers.reduce((sum, conv) => sum + convMacs(conv, shape.outHeight * shape.outWidth), 0),
-    };
+/** What describing a network needs besides its operators, whose weights may be gone. */
+export type NetworkFacts = Pick<ModelSpec, 'source' | 'format' | 'family' | 'precision' | 'input'>;
+
+export function describeNetwork(facts: NetworkFacts, { ops, classes }: CompiledModel): NetworkInfo {
+  const { source, format, family, precision } = facts;
+  const { height, width } = facts.input;
+  const shapes = stageShapes(ops, height, width);
+  const blocks: BlockInfo[] = [];
+  let parameters = 0;
+  let macs = 0;
+  ops.forEach(({ name, op }, i) => {
+    const shape = shapes[i] as StageShape;
+    const layers = convsOf(op, shape);
+    const ownMacs = layers.reduce((sum, { conv, pixels }) => sum + pixels * weightCount(conv), 0);
+    macs += ownMacs;
+    parameters += layers.reduce((sum, { conv }) => sum + weightCount(conv) + conv.outChannels, 0);
+    if (op.kind === 'invertedResidual') blocks.push(describeBlock(name, op, shape, ownMacs));
   });
-  const pixelsOf = (shape: StageShape | undefined) => (shape ? shape.outHeight * shape.outWidth : 0);
-  const macs =
-    convMacs(spec.stem, pixelsOf(shapes[0])) +
-    blocks.reduce((sum, block) => sum + block.macs, 0) +
-    (spec.head ? convMacs(spec.head, pixelsOf(shapes[spec.blocks.length + 1])) : 0) +
-    spec.classifier.reduce((sum, dense) => sum + convMacs(dense.conv, 1), 0);
+  return { source, format, family, precision, input: { width, height }, classes, parameters, macs, blocks };
+}
+
+function describeBlock(
+  name: string,
+  { depthwise, residual }: NativeOp & { kind: 'invertedResidual' },
+  shape: StageShape,
+  macs: number,
+): BlockInfo {
   return {
-    source: spec.source,
-    format: spec.format,
-    family: spec.family,
-    precision: spec.precision,
-    input: { width: spec.input.width, height: spec.input.height },
-    classes: classCount(spec),
-    parameters: [...weightedLayers(spec)].reduce(
-      (sum, conv) => sum + conv.weights.values.length + conv.weights.bias.length,
-      0,
-    ),
+    name,
+    t: depthwise.inChannels / shape.inChannels,
+    inChannels: shape.inChannels,
+    expandedChannels: depthwise.inChannels,
+    outChannels: shape.outChannels,
+    stride: depthwise.stride as 1 | 2,
+    residual: residual !== null,
+    height: shape.outHeight,
+    width: shape.outWidth,
     macs,
-    blocks,
   };
 }
 
-function convMacs(conv: ConvSpec, outputPixels: number): number {
-  return outputPixels * conv.kernel ** 2 * conv.outChannels * (conv.depthwise ? 1 : conv.inChannels);
+/** The convolutions of an operator, each with how many pixels it makes. */
+function convsOf(op: NativeOp, shape: StageShape): { readonly conv: NativeConv; readonly pixels: number }[] {
+  const pixels = shape.outHeight * shape.outWidth;
+  if (op.kind === 'globalAveragePool' || op.kind === 'softmax') return [];
+  if (op.kind !== 'invertedResidual') return [{ conv: op.conv, pixels }];
+  const expand = op.expand ? [{ conv: op.expand, pixels: shape.inHeight * shape.inWidth }] : [];
+  return [...expand, { conv: op.depthwise, pixels }, { conv: op.project, pixels }];
+}
+
+function weightCount({ kernel, inChannels, outChannels, depthwise }: NativeConv): number {
+  return kernel ** 2 * outChannels * (depthwise ? 1 : inChannels);
 }

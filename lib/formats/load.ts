@@ -1,4 +1,5 @@
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { closeSync, existsSync, openSync, read, type Stats, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { dirname, join, win32 } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, MobileNetError } from '../errors.js';
@@ -33,18 +34,18 @@ export type ModelSource = string | URL | Uint8Array | ArrayBuffer | TfjsModelSou
 /** Called once, when a model's file is being read and the JavaScript thread has nothing to do. */
 export type Meanwhile = () => void;
 
-/** The bytes of a file, or null: it is a directory. */
-async function sizeOf(path: string): Promise<number | null> {
+/** The bytes of a file, or null: it is a directory. At once, as opening it: a turn of the event loop takes far longer. */
+function sizeOf(path: string): number | null {
+  let info: Stats;
   try {
-    const info = await stat(path);
-    if (info.isDirectory()) return null;
-    if (!info.isFile()) throw new MobileNetError('INVALID_ARGUMENT', `${path}: is neither a file nor a directory`);
-    if (info.size <= MAX_FILE_BYTES) return info.size;
-    return unsupported(`${path}: ${info.size} bytes, expected a model file of at most ${MAX_FILE_BYTES}`);
+    info = statSync(path);
   } catch (error) {
-    if (error instanceof MobileNetError) throw error;
     throw notFound(path, error);
   }
+  if (info.isDirectory()) return null;
+  if (!info.isFile()) throw new MobileNetError('INVALID_ARGUMENT', `${path}: is neither a file nor a directory`);
+  if (info.size <= MAX_FILE_BYTES) return info.size;
+  return unsupported(`${path}: ${info.size} bytes, expected a model file of at most ${MAX_FILE_BYTES}`);
 }
 
 function notFound(path: string, error: unknown): MobileNetError {
@@ -53,7 +54,7 @@ function notFound(path: string, error: unknown): MobileNetError {
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
-  const size = await sizeOf(path);
+  const size = sizeOf(path);
   if (size === null) throw new MobileNetError('FILE_NOT_FOUND', `${path}: is a directory, expected a file`);
   return readWhole(path, size);
 }
@@ -62,40 +63,36 @@ async function readBytes(path: string): Promise<Uint8Array> {
 const PIECE_BYTES = 2 ** 21;
 
 async function readWhole(path: string, size: number, meanwhile?: Meanwhile): Promise<Uint8Array> {
-  let file: FileHandle | undefined;
+  let file: number | undefined;
   try {
-    file = await open(path);
+    file = openSync(path, 'r');
     const bytes = Buffer.allocUnsafeSlow(size);
     const pieces: Promise<number>[] = [];
     for (let at = 0; at < size; at += PIECE_BYTES) {
       pieces.push(readPiece(file, bytes.subarray(at, at + PIECE_BYTES), at));
     }
     meanwhile?.();
+    await Promise.allSettled(pieces); // all, before the file is closed
     const total = (await Promise.all(pieces)).reduce((sum, read) => sum + read, 0);
     return total === size ? bytes : corrupt(`${path}: has become shorter while it was read`);
   } catch (error) {
     throw error instanceof MobileNetError ? error : notFound(path, error);
   } finally {
-    await file?.close();
+    if (file !== undefined) closeSync(file);
   }
 }
 
 /** Fills `piece` with what is at `position`, and returns how many bytes there are before the file ends. */
-async function readPiece(file: FileHandle, piece: Uint8Array, position: number): Promise<number> {
-  let done = 0;
-  while (done < piece.length) {
-    const { bytesRead } = await file.read(piece, done, piece.length - done, position + done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return done;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+function readPiece(file: number, piece: Uint8Array, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const readRest = (done: number) =>
+      read(file, piece, done, piece.length - done, position + done, (error, bytes) => {
+        if (error) reject(error);
+        else if (bytes === 0 || done + bytes === piece.length) resolve(done + bytes);
+        else readRest(done + bytes);
+      });
+    readRest(0);
+  });
 }
 
 /**
@@ -155,7 +152,7 @@ async function readModelJson(path: string, bytes: Uint8Array): Promise<ModelSpec
     shards.push(shard);
   }
   const metadataPath = join(directory, 'metadata.json');
-  const metadata = (await exists(metadataPath)) ? parseJson(await readBytes(metadataPath), metadataPath) : null;
+  const metadata = existsSync(metadataPath) ? parseJson(await readBytes(metadataPath), metadataPath) : null;
   return readTfjsLayers(json, concatenate(shards), { source: path, metadata });
 }
 
@@ -170,14 +167,14 @@ async function readTfliteDirectory(path: string): Promise<ModelSpec> {
   const file = join(path, name);
   const spec = readTflite(await readBytes(file), file);
   const labels = join(path, 'labels.txt');
-  return (await exists(labels)) ? { ...spec, labels: decodeLabels(await readBytes(labels), labels) } : spec;
+  return existsSync(labels) ? { ...spec, labels: decodeLabels(await readBytes(labels), labels) } : spec;
 }
 
 async function readPath(path: string, meanwhile?: Meanwhile): Promise<ModelSpec> {
-  const size = await sizeOf(path);
+  const size = sizeOf(path);
   if (size === null) {
     const inside = join(path, 'model.json');
-    return (await exists(inside)) ? readModelJson(inside, await readBytes(inside)) : readTfliteDirectory(path);
+    return existsSync(inside) ? readModelJson(inside, await readBytes(inside)) : readTfliteDirectory(path);
   }
   const bytes = await readWhole(path, size, meanwhile);
   return detectFormat(bytes, path) === 'tflite' ? readTflite(bytes, path) : readModelJson(path, bytes);
