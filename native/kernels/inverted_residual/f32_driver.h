@@ -256,13 +256,13 @@ struct F32InvertedResidual {
     const int32_t width = Gemm::panel_width(e.out_channels - c);
     t.channels = width;  // whole: projection reads no lane beyond out_channels, whatever it holds
     t.lo = e.min_f32, t.hi = e.max_f32;
-    Gemm::template panel<kLanes>(t, width, new_pixels);
+    Gemm::template panel<kLanes>(t, width, 0, new_pixels);
     return packed + static_cast<size_t>(e.in_channels + 1) * width;
   }
 
   static void project(const StageArgs& args, const Layout& l, const float* packed, int32_t row_begin, int32_t row_end) {
-    const GemmTile t = projection(args, reinterpret_cast<const float*>(args.scratch + l.depthwise), row_begin, row_end,
-                                  reinterpret_cast<float**>(args.scratch + l.pixels));
+    GemmTile t = projection(args, reinterpret_cast<const float*>(args.scratch + l.depthwise), row_begin, row_end,
+                            reinterpret_cast<float**>(args.scratch + l.pixels));
     Gemm::template all_panels<kLanes>(t, packed, args.op->project.out_channels,
                                       (row_end - row_begin) * args.shape.out_width);
   }

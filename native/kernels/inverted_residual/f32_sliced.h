@@ -121,8 +121,8 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
 
   static void project(const StageArgs& args, const Layout& l, uint8_t* own, int32_t slice, int32_t slices) {
     const StageShape& s = args.shape;
-    const GemmTile t = Whole::projection(args, reinterpret_cast<const float*>(args.scratch), 0, s.out_height,
-                                         reinterpret_cast<float**>(own + l.pixels));
+    GemmTile t = Whole::projection(args, reinterpret_cast<const float*>(args.scratch), 0, s.out_height,
+                                   reinterpret_cast<float**>(own + l.pixels));
     Gemm::template slice_of_panels<kLanes>(
         t, reinterpret_cast<const float*>(args.packed) + Whole::project_offset(*args.op), s.out_channels,
         s.out_height * s.out_width, slice, slices);

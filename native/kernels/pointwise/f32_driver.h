@@ -88,7 +88,7 @@ struct F32Pointwise {
   }
 
   static void strip(const StageArgs& args, const Layout& l, int32_t row_begin, int32_t row_end) {
-    const GemmTile t = prepare(args, l, args.scratch, row_begin, row_end);
+    GemmTile t = prepare(args, l, args.scratch, row_begin, row_end);
     Gemm::template all_panels<kLanes>(t, reinterpret_cast<const float*>(args.packed), args.op->conv.out_channels,
                                       (row_end - row_begin) * args.shape.out_width);
   }
@@ -101,7 +101,7 @@ struct F32Pointwise {
   static void run_slice(const StageArgs& args, int32_t, int32_t slice, int32_t slices) {
     const StageShape& s = args.shape;
     const Layout l = layout(s, s.out_height);
-    const GemmTile t = prepare(args, l, args.scratch + l.bytes * static_cast<size_t>(slice), 0, s.out_height);
+    GemmTile t = prepare(args, l, args.scratch + l.bytes * static_cast<size_t>(slice), 0, s.out_height);
     Gemm::template slice_of_panels<kLanes>(t, reinterpret_cast<const float*>(args.packed), s.out_channels,
                                            s.out_height * s.out_width, slice, slices);
   }

@@ -16,7 +16,10 @@
 
 namespace mobilenetv2 {
 
-// One call of a tile. Every output is bias + x[0]*w[0] + x[1]*w[1] + ... in this order, one fma a step, whatever the
+// Tiles of one panel. They are passed by reference and read member by member: a copy, made in vectors of members that
+// were just stored one by one, waits until all of these are in the cache (a tenth of the time at small depths).
+//
+// Every output is bias + x[0]*w[0] + x[1]*w[1] + ... in this order, one fma a step, whatever the
 // tile's size: results do not depend on how pixels were grouped.
 struct GemmTile {
   // Pixel r, depth d: a[(d / group) * group_stride + d % group + r * pixel stride (a template argument)].
@@ -26,7 +29,7 @@ struct GemmTile {
   const float* panel = nullptr;  // bias [width], weights [depth][width]
   // What is read next, fetched meanwhile, evenly over the steps of all tiles. Null: the panel behind this one.
   const float* prefetch = nullptr;
-  size_t prefetch_floats = 0, prefetch_step = 0;  // the step follows from the other two
+  int32_t prefetch_floats = 0;
   // Vector v of pixel r goes to out[r] + out_offset + v * vector_stride; `channels` of the panel's width are stored.
   float* const* out = nullptr;
   size_t out_offset = 0, vector_stride = 0;
@@ -70,58 +73,55 @@ struct F32Gemm {
     for (int32_t n = 0; n < conv.out_channels; n += kPanel) out = pack_panel(conv, depth, n, out);
   }
 
-  // All tiles of one panel: `pixels` of them, `kPixel` floats apart in t.a; t describes the first.
+  // All tiles of one panel: pixels [begin, end), `kPixel` floats apart in t.a.
   template <int kPixel>
-  static void panel(const GemmTile& t, int32_t width, int32_t pixels) {
+  static void panel(const GemmTile& t, int32_t width, int32_t begin, int32_t end) {
     if constexpr (Half::kLanes == kLanes) {
-      width == kPanel ? tiles<kPixel, 2>(t, pixels) : tiles<kPixel, 1>(t, pixels);
+      width == kPanel ? tiles<kPixel, 2>(t, begin, end) : tiles<kPixel, 1>(t, begin, end);
     } else {
       switch (width / Half::kLanes) {
         case 4:
-          return tiles<kPixel, 4>(t, pixels);
+          return tiles<kPixel, 4>(t, begin, end);
         case 3:
-          return tiles<kPixel, 3>(t, pixels);
+          return tiles<kPixel, 3>(t, begin, end);
         case 2:
-          return tiles<kPixel, 2>(t, pixels);
+          return tiles<kPixel, 2>(t, begin, end);
         default:
-          return tiles<kPixel, 1>(t, pixels);
+          return tiles<kPixel, 1>(t, begin, end);
       }
     }
   }
 
-  // All panels of packed weights; t describes the first panel's first tile.
+  // All panels of packed weights. Sets what differs from panel to panel in t.
   template <int kPixel>
-  static void all_panels(const GemmTile& t, const float* packed, int32_t channels, int32_t pixels) {
+  static void all_panels(GemmTile& t, const float* packed, int32_t channels, int32_t pixels) {
     for (int32_t n = 0; n < channels; n += kPanel) panel_at<kPixel>(t, packed, channels, n, 0, pixels);
   }
 
   // One slice of what all_panels does. Tiles are counted panel after panel, so that a slice reads few weights, and
   // its first and last panel may be shared with its neighbours, so that slices are equal whatever the channels.
   template <int kPixel>
-  static void slice_of_panels(const GemmTile& t, const float* packed, int32_t channels, int32_t pixels, int32_t slice,
+  static void slice_of_panels(GemmTile& t, const float* packed, int32_t channels, int32_t pixels, int32_t slice,
                               int32_t slices) {
     constexpr int32_t kRows = Shape<kPanel / Half::kLanes>::kRows;
     const int32_t tiles = (pixels + kRows - 1) / kRows;
     const Share share((channels + kPanel - 1) / kPanel * tiles, slice, slices);
     for (int32_t at = share.begin; at < share.end;) {
       const int32_t begin = at % tiles, count = std::min(tiles - begin, share.end - at);
-      const int32_t first = begin * kRows;
-      panel_at<kPixel>(t, packed, channels, at / tiles * kPanel, first, std::min(count * kRows, pixels - first));
+      panel_at<kPixel>(t, packed, channels, at / tiles * kPanel, begin * kRows,
+                       std::min((begin + count) * kRows, pixels));
       at += count;
     }
   }
 
  private:
-  // The panel of channels from n on, for `pixels` pixels from `first` on.
+  // The panel of channels from n on, for pixels [begin, end).
   template <int kPixel>
-  static void panel_at(GemmTile t, const float* packed, int32_t channels, int32_t n, int32_t first, int32_t pixels) {
-    t.a += static_cast<size_t>(first) * kPixel;
-    t.out += first;
-    if (t.residual) t.residual += first;
+  static void panel_at(GemmTile& t, const float* packed, int32_t channels, int32_t n, int32_t begin, int32_t end) {
     t.panel = packed + static_cast<size_t>(t.depth + 1) * n;
     t.out_offset = n;
     t.channels = std::min(channels - n, kPanel);
-    panel<kPixel>(t, panel_width(channels - n), pixels);
+    panel<kPixel>(t, panel_width(channels - n), begin, end);
   }
 
   // Tiles of one panel width: as whole vectors if that can be, else as half ones (a whole and a half vector would leave
@@ -139,47 +139,43 @@ struct F32Gemm {
     static constexpr int kRows = S::kLaneFma ? S::kSums / 2 : S::kSums / kUnits / (kDefer ? 2 : 1);
   };
 
+  // Where fetching ahead is, and how far it goes with every step of a tile.
+  struct Ahead {
+    const float* at;
+    size_t step;
+  };
+
   template <int kPixel, int kHalves>
-  static void tiles(GemmTile t, int32_t pixels) {
+  static void tiles(const GemmTile& t, int32_t begin, int32_t end) {
     using Unit = typename Shape<kHalves>::Unit;
     constexpr int kUnits = Shape<kHalves>::kUnits, kRows = Shape<kHalves>::kRows, kWidth = kUnits * Unit::kLanes;
     constexpr bool kDefer = Shape<kHalves>::kDefer;
-    const int32_t count = std::max((pixels + kRows - 1) / kRows, 1);
-    const size_t steps = static_cast<size_t>(t.depth) * count;
-    if (t.prefetch == nullptr) {
-      t.prefetch = t.panel + static_cast<size_t>(t.depth + 1) * kWidth;
-      t.prefetch_floats = static_cast<size_t>(t.depth) * kWidth;
-    }
-    t.prefetch_step = (t.prefetch_floats + steps - 1) / steps;
-    if (t.channels == kWidth && pixels >= kRows && (!kDefer || std::min(t.depth, t.group) >= kRows)) {
-      const int32_t whole = pixels / kRows;
-      t.residual ? whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, true>(t, whole)
-                 : whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, false>(t, whole);
-      advance<kPixel>(t, whole * kRows, static_cast<size_t>(whole));
-      pixels -= whole * kRows;
+    const bool behind = t.prefetch == nullptr;
+    const int32_t floats = behind ? t.depth * kWidth : t.prefetch_floats;
+    const int32_t steps = t.depth * std::max((end - begin + kRows - 1) / kRows, 1);
+    Ahead ahead{behind ? t.panel + kWidth + floats : t.prefetch, static_cast<size_t>((floats + steps - 1) / steps)};
+    if (t.channels == kWidth && end - begin >= kRows && (!kDefer || std::min(t.depth, t.group) >= kRows)) {
+      const int32_t whole = (end - begin) / kRows;
+      t.residual ? whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, true>(t, ahead, begin, whole)
+                 : whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, false>(t, ahead, begin, whole);
+      begin += whole * kRows;
+      ahead.at += static_cast<size_t>(whole) * static_cast<size_t>(t.depth) * ahead.step;
     }
     static constexpr auto kTiles = part_tiles<kPixel, Unit, kUnits>(std::make_index_sequence<kRows>());
-    while (pixels > 0) {
-      const int32_t rows = std::min<int32_t>(pixels, kRows);
-      kTiles[static_cast<size_t>(rows - 1)](t);
-      advance<kPixel>(t, rows, 1);
-      pixels -= rows;
+    while (begin < end) {
+      const int32_t rows = std::min<int32_t>(end - begin, kRows);
+      kTiles[static_cast<size_t>(rows - 1)](t, ahead, begin);
+      begin += rows;
+      ahead.at += static_cast<size_t>(t.depth) * ahead.step;
     }
   }
 
-  template <int kPixel>
-  static void advance(GemmTile& t, int32_t rows, size_t tiles) {
-    t.a += rows * kPixel;
-    t.out += rows;
-    if (t.residual) t.residual += rows;
-    t.prefetch += tiles * static_cast<size_t>(t.depth) * t.prefetch_step;
-  }
-
-  // `tiles` tiles of kRows pixels and all channels of the panel.
+  // `tiles` tiles of kRows pixels, from pixel `first` on, and all channels of the panel.
   template <int kPixel, class Unit, int kUnits, int kRows, bool kDefer, bool kResidual>
-  static void whole_tiles(GemmTile t, int32_t tiles) {  // by value: its members stay in registers
+  static void whole_tiles(const GemmTile& tile, const Ahead& prefetch, int32_t first, int32_t tiles) {
     using Reg = typename Unit::Reg;
     constexpr int kWidth = kUnits * Unit::kLanes;
+    const GemmTile t = tile;  // its members, in registers
     const Clamp<Unit> clamp(t.lo, t.hi);
     Reg done[kRows][kUnits];
     if constexpr (kDefer) {
@@ -189,10 +185,10 @@ struct F32Gemm {
         for (int u = 0; u < kUnits; ++u) done[r][u] = Unit::zero();
       }
     }
-    int32_t done_at = 0;  // the zeros go to the first tile's place, before its results
-    const float* ahead = t.prefetch;
-    const size_t prefetch_step = t.prefetch_step, group_stride = t.group_stride;
-    for (int32_t at = 0; at < tiles * kRows; at += kRows) {
+    int32_t done_at = first;  // the zeros go to the first tile's place, before its results
+    const float* ahead = prefetch.at;
+    const size_t prefetch_step = prefetch.step, group_stride = t.group_stride;
+    for (int32_t at = first; at < first + tiles * kRows; at += kRows) {
       Reg sum[kRows][kUnits];
       start<Unit, kUnits, kRows>(t, sum);
       const float* w = t.panel + kWidth;
@@ -201,9 +197,10 @@ struct F32Gemm {
       if constexpr (kDefer) {
 #pragma GCC unroll 16
         for (int r = 0; r < kRows; ++r) {
-          step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
+          step_beside_store<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
           ++a, w += kWidth, ahead += prefetch_step;
           store<Unit, kUnits, kResidual>(t, clamp, done_at + r, done[r]);
+          Unit::keep_order();
         }
       }
       int32_t left = t.depth;
@@ -264,6 +261,23 @@ struct F32Gemm {
     }
   }
 
+  // The same step where results of the tile before are stored. A store of a register that was written long ago takes
+  // time from the multiplications (Zen 4: one each, and more while values are loaded to registers of their own); so
+  // values are operands in memory here, and keep_order() has results clamped right before they are stored.
+  template <int kPixel, class Unit, int kUnits, int kRows>
+  static void step_beside_store(const float* a, const float* w, const float* ahead,
+                                typename Unit::Reg (&sum)[kRows][kUnits]) {
+    Unit::prefetch(ahead);
+    typename Unit::Reg weights[kUnits];
+#pragma GCC unroll 4
+    for (int u = 0; u < kUnits; ++u) weights[u] = Unit::in_register(Unit::load(w + u * Unit::kLanes));
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::fma_broadcast(a + r * kPixel, weights[u], sum[r][u]);
+    }
+  }
+
   template <class Unit>
   struct Clamp {
     typename Unit::Reg lo, hi;
@@ -293,7 +307,7 @@ struct F32Gemm {
     }
   }
 
-  using TileFunction = void (*)(const GemmTile&);
+  using TileFunction = void (*)(const GemmTile&, const Ahead&, int32_t first);
 
   template <int kPixel, class Unit, int kUnits, size_t... kIndex>
   static constexpr std::array<TileFunction, sizeof...(kIndex)> part_tiles(std::index_sequence<kIndex...>) {
@@ -302,17 +316,17 @@ struct F32Gemm {
 
   // A tile of any number of pixels, channels and depth: what whole_tiles leaves over.
   template <int kPixel, class Unit, int kUnits, int kRows>
-  static void part_tile(const GemmTile& t) {
+  static void part_tile(const GemmTile& t, const Ahead& prefetch, int32_t first) {
     constexpr int kWidth = kUnits * Unit::kLanes;
     typename Unit::Reg sum[kRows][kUnits];
     start<Unit, kUnits, kRows>(t, sum);
     const float* w = t.panel + kWidth;
-    const float* group = t.a;
-    const float* ahead = t.prefetch;
+    const float* group = t.a + first * kPixel;
+    const float* ahead = prefetch.at;
     for (int32_t left = t.depth; left > 0; left -= t.group, group += t.group_stride) {
       const float* a = group;
       const float* end = a + std::min(left, t.group);
-      for (; a != end; ++a, w += kWidth, ahead += t.prefetch_step) {
+      for (; a != end; ++a, w += kWidth, ahead += prefetch.step) {
         Unit::prefetch(ahead + 16);  // and step the line before: a single tile has the whole next panel to fetch
         step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
       }
@@ -321,13 +335,13 @@ struct F32Gemm {
     for (int r = 0; r < kRows; ++r) {
       for (int u = 0; u < kUnits; ++u) Unit::store(rows + r * kWidth + u * Unit::kLanes, sum[r][u]);
     }
-    finish<Unit, kUnits>(t, rows, kRows);
+    finish<Unit, kUnits>(t, rows, first, kRows);
   }
 
   template <class Unit, int kUnits>
-  static void finish(const GemmTile& t, const float* in, int32_t rows) {
+  static void finish(const GemmTile& t, const float* in, int32_t first, int32_t rows) {
     const Clamp<Unit> clamp(t.lo, t.hi), residual_clamp(t.residual_lo, t.residual_hi);
-    for (int32_t r = 0; r < rows; ++r) {
+    for (int32_t r = first; r < first + rows; ++r) {
       float* out = t.out[r] + t.out_offset;
       const float* skip = t.residual ? t.residual[r] + t.out_offset : nullptr;
       for (int u = 0; u < kUnits; ++u, in += Unit::kLanes) {

@@ -5,6 +5,13 @@
 
 namespace mobilenetv2::avx512 {
 
+// Loads and stores stay on the side of it where they were written.
+inline void compiler_fence() {
+#if defined(__GNUC__)
+  __asm__ volatile("" : : : "memory");
+#endif
+}
+
 // 8 lanes: the half vector that ends a panel of 8 or 24 channels.
 struct F32x8 {
   using Reg = __m256;
@@ -28,6 +35,16 @@ struct F32x8 {
   static Reg min(Reg a, Reg b) { return _mm256_min_ps(a, b); }
   static Reg max(Reg a, Reg b) { return _mm256_max_ps(a, b); }
   static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
+  // *a in all lanes * b + c, with *a an operand in memory: g++ would load it to a register if it is used twice.
+  static Reg fma_broadcast(const float* a, Reg b, Reg c) {
+#if defined(__GNUC__)
+    __asm__("vfmadd231ps %2%{1to8%}, %1, %0" : "+v"(c) : "v"(b), "m"(*a));
+    return c;
+#else
+    return fma(broadcast(*a), b, c);
+#endif
+  }
+  static void keep_order() { compiler_fence(); }
 };
 
 struct F32x16 {
@@ -54,6 +71,15 @@ struct F32x16 {
   static Reg min(Reg a, Reg b) { return _mm512_min_ps(a, b); }
   static Reg max(Reg a, Reg b) { return _mm512_max_ps(a, b); }
   static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
+  static Reg fma_broadcast(const float* a, Reg b, Reg c) {
+#if defined(__GNUC__)
+    __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(c) : "v"(b), "m"(*a));
+    return c;
+#else
+    return fma(broadcast(*a), b, c);
+#endif
+  }
+  static void keep_order() { compiler_fence(); }
   static void prefetch(const float* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
   static Reg round(Reg x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
   // 2^n of whole numbers n in -126 ... 127.

@@ -88,7 +88,7 @@ struct F32Stem {
       // This row's share of the next strip's input: unlike the weights, the image comes from afar.
       const int32_t next = first + in_rows + (y - row_begin) * kStride;
       if (next >= 0 && next < s.in_height) t.prefetch = reinterpret_cast<const float*>(args.input.row(next));
-      t.prefetch_floats = static_cast<size_t>(kStride) * s.in_width * kChannels;
+      t.prefetch_floats = kStride * s.in_width * kChannels;
       Gemm::template all_panels<kStride * kChannels>(t, reinterpret_cast<const float*>(args.packed), s.out_channels,
                                                      s.out_width);
     }
