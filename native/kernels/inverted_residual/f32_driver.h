@@ -85,6 +85,14 @@ struct F32InvertedResidual {
     size_t line, depthwise, pixels, bytes;
   };
 
+  // Pixels of one vector lie in the image as tiles want them, so that rows are expanded in place.
+  static bool in_place(const StageShape& s) { return s.in_channels == kLanes; }
+
+  // Of `pixels` of the input, packed.
+  static size_t narrow_bytes(size_t pixels, const StageShape& s) {
+    return in_place(s) ? 0 : align_up(Pixels::packed_floats(pixels, s.in_channels) * sizeof(float));
+  }
+
   // Strips of at least this many output pixels keep the tiles full. Where the map is hardly larger, it is one strip:
   // then the weights, which outgrow the second-level cache there, are read once and the line buffer holds one panel.
   static constexpr int32_t kStripPixels = 28, kWholePixels = 64;
@@ -102,7 +110,7 @@ struct F32InvertedResidual {
     const int32_t in_rows = std::min(l.capacity, s.in_height);
     const size_t in_pixels = op.has_expand ? static_cast<size_t>(in_rows) * s.in_width : 0;
     const size_t out_pixels = static_cast<size_t>(l.strip_rows) * s.out_width;
-    l.line = align_up(Pixels::packed_floats(in_pixels, s.in_channels) * sizeof(float));
+    l.line = narrow_bytes(in_pixels, s);
     const size_t line_floats = op.has_expand ? l.buffered * l.plane : kLanes;  // else only a vector of zeros
     l.depthwise = l.line + align_up(line_floats * sizeof(float));
     l.pixels = l.depthwise + align_up(l.planes * out_pixels * kLanes * sizeof(float));
@@ -141,11 +149,13 @@ struct F32InvertedResidual {
     const int32_t new_end = std::max(std::min(end, s.in_height), new_begin);
     args.next_expanded = std::max(args.next_expanded, new_end);
 
-    Pixels::pack(args.input, new_begin, new_end, s.in_width, s.in_channels, narrow);
+    if (!in_place(s)) Pixels::pack(args.input, new_begin, new_end, s.in_width, s.in_channels, narrow);
     const PaddedRows rows{line, l.capacity, l.width};
     list_padded(rows, s, new_begin, new_end, pixels);
     Strip strip{row_begin, row_end, first, end, new_begin, new_end};
+    strip.blank = new_begin == std::max(first, 0);
     strip.line = line;
+    strip.image = args.input;
     strip.narrow = narrow;
     strip.narrow_plane = static_cast<size_t>(new_end - new_begin) * s.in_width * kLanes;
     strip.pixels = pixels;
@@ -154,6 +164,7 @@ struct F32InvertedResidual {
       strip.offset = keeps ? c / kLanes * l.plane : 0;
       strip.out = out + c / kLanes * strip.out_plane;
       packed = panel<kStride>(op, s, l, strip, packed, c);
+      if (!keeps) strip.blank = false;
     }
     return packed;
   }
@@ -171,7 +182,9 @@ struct F32InvertedResidual {
     int32_t row_begin, row_end;      // output rows
     int32_t first, end;              // input rows they touch
     int32_t new_begin, new_end;      // those the line buffer lacks
-    const float* narrow = nullptr;   // pixels of the new rows, in planes
+    bool blank = false;              // the panel's part of the line buffer was not used before in this image
+    Rows image = {};                 // the input
+    const float* narrow = nullptr;   // pixels of the new rows, in planes, unless they are read in place
     size_t narrow_plane = 0;         // floats of such a plane
     float* const* pixels = nullptr;  // where they go in the line buffer's first plane
     float* line = nullptr;           // the line buffer
@@ -187,9 +200,10 @@ struct F32InvertedResidual {
     PaddedRows rows{strip.line + strip.offset, l.capacity, l.width};
     const int32_t planes = std::min(l.planes - c / kLanes, kPanel / kLanes);
     for (int32_t p = 0; p < planes; ++p, rows.base += l.plane) {
-      pad(rows, s, strip.first, strip.end, strip.new_begin, strip.new_end);
+      if (strip.blank) pad_columns(rows, s);
+      pad_rows(rows, s, strip.first, strip.end);
     }
-    packed = expand(op, l, strip, packed, c, (strip.new_end - strip.new_begin) * s.in_width);
+    packed = expand(op, s, l, strip, packed, c);
     rows.base = strip.line + strip.offset;
     for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked, rows.base += l.plane) {
       const Kernel3x3<kStride> kernel(packed, op.depthwise.min_f32, op.depthwise.max_f32);
@@ -241,11 +255,10 @@ struct F32InvertedResidual {
   }
 
   // The panel of expanded channels from c on. Returns the end of its weights.
-  static const float* expand(const Op& op, const Layout& l, const Strip& strip, const float* packed, int32_t c,
-                             int32_t new_pixels) {
+  static const float* expand(const Op& op, const StageShape& s, const Layout& l, const Strip& strip,
+                             const float* packed, int32_t c) {
     const Conv& e = op.expand;
     GemmTile t;
-    t.a = strip.narrow;
     t.group = kLanes;
     t.group_stride = strip.narrow_plane;
     t.depth = e.in_channels;
@@ -256,7 +269,15 @@ struct F32InvertedResidual {
     const int32_t width = Gemm::panel_width(e.out_channels - c);
     t.channels = width;  // whole: projection reads no lane beyond out_channels, whatever it holds
     t.lo = e.min_f32, t.hi = e.max_f32;
-    Gemm::template panel<kLanes>(t, width, 0, new_pixels);
+    if (in_place(s)) {
+      for (int32_t y = strip.new_begin; y < strip.new_end; ++y, t.out += s.in_width) {
+        t.a = reinterpret_cast<const float*>(strip.image.row(y));
+        Gemm::template panel<kLanes>(t, width, 0, s.in_width);
+      }
+    } else {
+      t.a = strip.narrow;
+      Gemm::template panel<kLanes>(t, width, 0, (strip.new_end - strip.new_begin) * s.in_width);
+    }
     return packed + static_cast<size_t>(e.in_channels + 1) * width;
   }
 
@@ -290,19 +311,20 @@ struct F32InvertedResidual {
     return t;
   }
 
-  // Zeros around the image: columns of new rows, and whole rows above and below it.
-  static void pad(const PaddedRows& rows, const StageShape& s, int32_t first, int32_t end, int32_t new_begin,
-                  int32_t new_end) {
-    for (int32_t y = first; y < end; ++y) {
-      float* row = rows.row(y + s.pad_top, kLanes);
-      if (y < 0 || y >= s.in_height) {
-        zero(row, rows.width);
-      } else if (y >= new_begin && y < new_end) {
-        zero(row, s.pad_left);
-        const int32_t right = s.pad_left + s.in_width;
-        zero(row + right * kLanes, rows.width - right);
-      }
+  // Zeros beside the image. What is written to the rows later leaves them alone.
+  static void pad_columns(const PaddedRows& rows, const StageShape& s) {
+    const int32_t right = s.pad_left + s.in_width;
+    for (int32_t y = 0; y < rows.capacity; ++y) {
+      float* row = rows.row(y, kLanes);
+      zero(row, s.pad_left);
+      zero(row + right * kLanes, rows.width - right);
     }
+  }
+
+  // Zeros above and below the image, among rows [first, end).
+  static void pad_rows(const PaddedRows& rows, const StageShape& s, int32_t first, int32_t end) {
+    for (int32_t y = first; y < 0; ++y) zero(rows.row(y + s.pad_top, kLanes), rows.width);
+    for (int32_t y = std::max(first, s.in_height); y < end; ++y) zero(rows.row(y + s.pad_top, kLanes), rows.width);
   }
 
   static void zero(float* out, int32_t vectors) {

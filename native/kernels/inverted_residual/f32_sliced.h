@@ -67,7 +67,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     const size_t line_floats = op.has_expand ? kPanel / kLanes * l.block.plane : kLanes;  // else a vector of zeros
     l.out_plane = out_pixels * kLanes;
     l.slices = align_up(l.block.planes * l.out_plane * sizeof(float));
-    l.line = align_up(Pixels::packed_floats(in_pixels, s.in_channels) * sizeof(float));
+    l.line = Whole::narrow_bytes(in_pixels, s);
     l.pixels = l.line + align_up(line_floats * sizeof(float));
     l.slice_bytes = l.pixels + align_up(std::max(in_pixels, 2 * out_pixels) * sizeof(float*));
     return l;
@@ -81,12 +81,13 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     auto* narrow = reinterpret_cast<float*>(own);
     auto* line = reinterpret_cast<float*>(own + l.line);
     auto** pixels = reinterpret_cast<float**>(own + l.pixels);
-    Pixels::pack(args.input, 0, s.in_height, s.in_width, s.in_channels, narrow);
+    if (!Whole::in_place(s)) Pixels::pack(args.input, 0, s.in_height, s.in_width, s.in_channels, narrow);
     Whole::list_padded({line, l.block.capacity, l.block.width}, s, 0, s.in_height, pixels);
 
     const size_t weights = static_cast<size_t>(s.in_channels + 1) * kPanel + kPanel / kLanes * Depthwise::kPacked;
     const auto* packed = reinterpret_cast<const float*>(args.packed) + weights * panels.begin;
     typename Whole::Strip strip{};
+    strip.image = args.input;
     strip.narrow_plane = static_cast<size_t>(s.in_height) * s.in_width * kLanes;
     strip.line = line;
     strip.out_plane = l.out_plane;
@@ -94,6 +95,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
       float* out = reinterpret_cast<float*>(args.scratch) + p * (kPanel / kLanes) * l.out_plane;
       strip.new_end = 0;
       for (int32_t y = 0; y < s.out_height; y = strip.row_end) {
+        strip.blank = p == panels.begin && y == 0;
         strip.row_begin = y, strip.row_end = std::min(y + l.block.strip_rows, s.out_height);
         strip.first = y * kStride - s.pad_top;
         strip.end = (strip.row_end - 1) * kStride - s.pad_top + 3;

@@ -58,7 +58,13 @@ struct F32Depthwise {
   struct PaddedColumns {
     const float* row[kRows];
     PaddedColumns(const PaddedRows& rows, int32_t y) {
-      for (int i = 0; i < kRows; ++i) row[i] = rows.row(y + i, kLanes);
+      const float* const end = rows.base + static_cast<size_t>(rows.capacity) * rows.width * kLanes;
+      row[0] = rows.row(y, kLanes);
+#pragma GCC unroll 5
+      for (int i = 1; i < kRows; ++i) {
+        const float* next = row[i - 1] + rows.width * kLanes;
+        row[i] = next == end ? rows.base : next;
+      }
     }
     // How many of the next `count` groups of columns next() may read.
     int32_t inside(int32_t, int32_t count) const { return count; }

@@ -135,8 +135,10 @@ struct F32Gemm {
     using Unit = std::conditional_t<kHalves * Half::kLanes % kLanes == 0, Vec, Half>;
     static constexpr int kUnits = kHalves * Half::kLanes / Unit::kLanes;
     static constexpr bool kDefer = S::kDeferStores && kUnits <= 2;
-    // With lanes, a pixel has a register more: a narrow panel gets no more pixels than a wide one.
-    static constexpr int kRows = S::kLaneFma ? S::kSums / 2 : S::kSums / kUnits / (kDefer ? 2 : 1);
+    // With lanes, a pixel has a register more: a narrow panel gets no more pixels than a wide one. Of nine pixels one
+    // is left out: eight leave nothing over of rows of 56.
+    static constexpr int kMost = S::kLaneFma ? S::kSums / 2 : S::kSums / kUnits / (kDefer ? 2 : 1);
+    static constexpr int kRows = kMost == 9 ? 8 : kMost;
   };
 
   // Where fetching ahead is, and how far it goes with every step of a tile.
