@@ -109,7 +109,7 @@ export interface StageFacts {
   scratchBytes: number;
   /** Output rows the kernel makes per turn. */
   stripRows: number;
-  /** Scratch common to all lanes when they are slices of channels; null: the kernel has no such form. */
+  /** Scratch common to all lanes when they are slices; null: the kernel has no such form, or bands are faster. */
   slicedScratchBytes: number | null;
 }
 
@@ -140,8 +140,8 @@ export interface Step {
   /** Arena offset of the input tensor; null: the image itself. */
   inputOffset: number | null;
   /**
-   * The lanes are slices of channels instead of bands of rows: one stage, every lane has all rows, and output and
-   * scratch are common to all.
+   * The lanes are slices, as the kernel makes them, instead of independent bands of rows: one stage, every lane has all
+   * rows, and output and scratch are common to all.
    */
   sliced: boolean;
   stages: Stage[];

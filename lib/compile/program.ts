@@ -93,20 +93,6 @@ function chains(op: PlannedOp): boolean {
   return op.op.kind === 'stem' || op.op.kind === 'invertedResidual' || op.op.kind === 'pointwise';
 }
 
-/**
- * Threads share a map by slices of channels, not bands of rows, when it has at most this many rows and its bands would
- * be thinner than MIN_BAND_ROWS. Thin bands repeat much of each other's expansion; slices pass the wide tensor from one
- * core's cache to another's, which costs more than one row in seven.
- */
-const MAX_SLICED_ROWS = 14;
-const MIN_BAND_ROWS = 7;
-
-/** Scratch of the op shared by slices of channels, or null where bands of rows serve. */
-function slicedScratch(op: PlannedOp, lanes: number): number | null {
-  const rows = op.shape.outHeight;
-  return rows <= MAX_SLICED_ROWS && rows < MIN_BAND_ROWS * lanes && lanes > 1 ? op.facts.slicedScratchBytes : null;
-}
-
 /** How far behind the last op that is too large as a plain step chains are tried: longer ones never won (measured). */
 const CHAIN_REACH = 3;
 
@@ -177,7 +163,7 @@ function stepBytes(
 ): number {
   const last = stages[stages.length - 1] as PlannedOp;
   const whole = (producer ? outputBytes(producer) : 0) + outputBytes(last);
-  const sliced = stages.length === 1 ? slicedScratch(last, lanes) : null;
+  const sliced = stages.length === 1 ? last.facts.slicedScratchBytes : null;
   if (sliced !== null) return whole + sliced;
   const rows = laneRows(stages, lanes, kernels);
   const perLane = stages.reduce((sum, stage, k) => {
@@ -263,7 +249,7 @@ class Layout {
     const input = step === 0 ? null : (outputs[step - 1] as number);
     const output = outputs[step] as number;
     const last = stages[stages.length - 1] as PlannedOp;
-    const scratchBytes = stages.length === 1 ? slicedScratch(last, this.lanes) : null;
+    const scratchBytes = stages.length === 1 ? last.facts.slicedScratchBytes : null;
     if (scratchBytes !== null) {
       const scratch = this.scratch(last, scratchBytes, step, 'shared');
       const rows = last.shape.outHeight;

@@ -125,10 +125,10 @@ Napi::Value stage_facts(const Napi::CallbackInfo& info) {
   result.Set("scratchBytes", static_cast<double>(facts.scratch_bytes));
   result.Set("stripRows", facts.strip_rows);
   const SlicedRun* sliced = model->kernel(op).sliced;
+  const bool wanted = sliced != nullptr && lanes > 1 && sliced->wanted(model->op(op), shape, lanes);
   result.Set("slicedScratchBytes",
-             sliced == nullptr
-                 ? env.Null()
-                 : Napi::Number::New(env, static_cast<double>(sliced->scratch_bytes(model->op(op), shape, lanes))));
+             wanted ? Napi::Number::New(env, static_cast<double>(sliced->scratch_bytes(model->op(op), shape, lanes)))
+                    : env.Null());
   return result;
 }
 

@@ -38,7 +38,7 @@ struct Step {
   size_t input_offset = 0;      // a whole tensor in the arena
   std::vector<Stage> stages;
   std::vector<Lane> lanes;
-  // The lanes are slices of channels (see SlicedRun): one stage, and every lane has all rows and the same places.
+  // The lanes are slices (see SlicedRun): one stage, and every lane has all rows and the same places.
   bool sliced = false;
 };
 

@@ -53,14 +53,23 @@ struct StageArgs {
   const Tap* tap = nullptr;
 };
 
-// The other way to share a stage between threads: slices of channels instead of bands of rows, for maps of few rows,
-// where bands would repeat much of each other's expansion or share out unevenly. Slices of one phase run at the same
-// time; a phase begins when every slice of the one before has ended. Input and output are whole tensors, scratch is
-// common to all slices and phases of a stage, and the result equals run()'s. A slice may find nothing left to do.
+// Maps of few rows: bands of rows would repeat much of each other's expansion, or share out unevenly. With seven rows
+// to a band slices of channels lose more, because the wide tensor passes from one core's cache to another's (measured).
+inline bool slices_of_channels_wanted(const Op&, const StageShape& s, int32_t slices) {
+  constexpr int32_t kMaxRows = 14, kMinBandRows = 7;
+  return s.out_height <= kMaxRows && s.out_height < kMinBandRows * slices;
+}
+
+// The other way to share a stage between threads: not independent bands of rows, but slices (of channels, or of rows)
+// that pass each other what they made. Slices of one phase run at the same time; a phase begins when every slice of the
+// one before has ended. Input and output are whole tensors, scratch is common to all slices and phases of a stage, and
+// the result equals run()'s. A slice may find nothing left to do.
 struct SlicedRun {
   int32_t phases;
   size_t (*scratch_bytes)(const Op&, const StageShape&, int32_t slices);
   void (*run)(const StageArgs&, int32_t phase, int32_t slice, int32_t slices);
+  // Whether that is faster than bands, for two slices or more.
+  bool (*wanted)(const Op&, const StageShape&, int32_t slices) = slices_of_channels_wanted;
 };
 
 struct Kernel {

@@ -123,8 +123,9 @@ void pad(int32_t in, int32_t stride, bool same, int32_t* out, int32_t* before) {
 
 void random_image(StageShape* s, int32_t stride, Random* r) {
   const bool tiny = r->chance(25);
-  s->in_height = r->integer(1, tiny ? 4 : 17);
-  s->in_width = r->integer(1, tiny ? 4 : r->chance(20) ? 64 : 33);
+  const bool tall = !tiny && r->chance(20);  // bands of many rows
+  s->in_height = tall ? r->integer(18, 60) : r->integer(1, tiny ? 4 : 17);
+  s->in_width = r->integer(1, tiny ? 4 : tall ? 9 : r->chance(20) ? 64 : 33);
   const bool same = r->chance(50);
   pad(s->in_height, stride, same, &s->out_height, &s->pad_top);
   pad(s->in_width, stride, same, &s->out_width, &s->pad_left);

@@ -59,7 +59,7 @@ struct F32InvertedResidual {
   static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
     const Layout l = layout(*args.op, args.shape);
     for (int32_t y = row_begin; y < row_end; y += l.strip_rows) {
-      strip(args, l, y, std::min(y + l.strip_rows, row_end));
+      strip(args, l, Band{}, y, std::min(y + l.strip_rows, row_end));
     }
   }
 
@@ -118,13 +118,20 @@ struct F32InvertedResidual {
     return l;
   }
 
-  static void strip(StageArgs& args, const Layout& l, int32_t row_begin, int32_t row_end) {
+  // Expanded rows that a line buffer does not hold, because they are in place already: see F32Bands.
+  struct Band {
+    int32_t begin = INT32_MIN, end = INT32_MAX;  // input rows, those around the image counted, that it holds
+    EdgeRows above{}, below{nullptr, INT32_MAX, INT32_MAX};  // the others, in their first plane
+    size_t plane = 0;                                        // floats of such a plane
+  };
+
+  static void strip(StageArgs& args, const Layout& l, const Band& band, int32_t row_begin, int32_t row_end) {
     const auto* packed = reinterpret_cast<const float*>(args.packed);
     if (args.op->depthwise.stride == 1) {
-      packed = args.op->has_expand ? expand_and_depthwise<1>(args, l, packed, row_begin, row_end)
+      packed = args.op->has_expand ? expand_and_depthwise<1>(args, l, band, packed, row_begin, row_end)
                                    : depthwise<1>(args, l, packed, row_begin, row_end);
     } else {
-      packed = args.op->has_expand ? expand_and_depthwise<2>(args, l, packed, row_begin, row_end)
+      packed = args.op->has_expand ? expand_and_depthwise<2>(args, l, band, packed, row_begin, row_end)
                                    : depthwise<2>(args, l, packed, row_begin, row_end);
     }
     project(args, l, packed, row_begin, row_end);
@@ -132,8 +139,8 @@ struct F32InvertedResidual {
 
   // Both of these leave the strip's depthwise pixels as [plane][pixel][kLanes] and return the end of their weights.
   template <int kStride>
-  static const float* expand_and_depthwise(StageArgs& args, const Layout& l, const float* packed, int32_t row_begin,
-                                           int32_t row_end) {
+  static const float* expand_and_depthwise(StageArgs& args, const Layout& l, const Band& band, const float* packed,
+                                           int32_t row_begin, int32_t row_end) {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
     auto* narrow = reinterpret_cast<float*>(args.scratch);
@@ -141,29 +148,30 @@ struct F32InvertedResidual {
     auto* out = reinterpret_cast<float*>(args.scratch + l.depthwise);
     auto** pixels = reinterpret_cast<float**>(args.scratch + l.pixels);
 
-    // Input rows of this strip, and those among them that the line buffer does not hold yet.
-    const int32_t first = row_begin * kStride - s.pad_top;
-    const int32_t end = (row_end - 1) * kStride - s.pad_top + 3;
+    // Input rows of this strip in the line buffer, and those among them that it does not hold yet.
+    const int32_t first = std::max(row_begin * kStride - s.pad_top, band.begin);
+    const int32_t end = std::min((row_end - 1) * kStride - s.pad_top + 3, band.end);
     const bool keeps = l.buffered == l.planes;
     const int32_t new_begin = std::max(keeps ? std::max(first, args.next_expanded) : first, 0);
     const int32_t new_end = std::max(std::min(end, s.in_height), new_begin);
     args.next_expanded = std::max(args.next_expanded, new_end);
 
     if (!in_place(s)) Pixels::pack(args.input, new_begin, new_end, s.in_width, s.in_channels, narrow);
-    const PaddedRows rows{line, l.capacity, l.width};
-    list_padded(rows, s, new_begin, new_end, pixels);
     Strip strip{row_begin, row_end, first, end, new_begin, new_end};
     strip.blank = new_begin == std::max(first, 0);
-    strip.line = line;
+    strip.rows = {line, l.capacity, l.width, band.above, band.below};
+    strip.plane = l.plane;
+    strip.edge_plane = band.plane;
     strip.image = args.input;
     strip.narrow = narrow;
     strip.narrow_plane = static_cast<size_t>(new_end - new_begin) * s.in_width * kLanes;
     strip.pixels = pixels;
+    list_padded(strip.rows, s, new_begin, new_end, pixels);
     strip.out_plane = static_cast<size_t>(row_end - row_begin) * s.out_width * kLanes;
     for (int32_t c = 0; c < op.depthwise.out_channels; c += kPanel) {
       strip.offset = keeps ? c / kLanes * l.plane : 0;
       strip.out = out + c / kLanes * strip.out_plane;
-      packed = panel<kStride>(op, s, l, strip, packed, c);
+      packed = panel<kStride>(op, s, strip, packed, c);
       if (!keeps) strip.blank = false;
     }
     return packed;
@@ -187,25 +195,28 @@ struct F32InvertedResidual {
     const float* narrow = nullptr;   // pixels of the new rows, in planes, unless they are read in place
     size_t narrow_plane = 0;         // floats of such a plane
     float* const* pixels = nullptr;  // where they go in the line buffer's first plane
-    float* line = nullptr;           // the line buffer
-    size_t offset = 0;               // floats in it before the panel's first plane
+    PaddedRows rows = {};            // the line buffer's first plane
+    size_t plane = 0;                // floats of one
+    size_t edge_plane = 0;           // and of one of edge rows
+    size_t offset = 0;               // floats in the line buffer before the panel's first plane
     float* out = nullptr;            // the first output pixel of that plane
     size_t out_plane = 0;            // floats of a plane of output pixels
   };
 
   // The panel of channels from c on: new rows to the line buffer, then depthwise. Returns the end of its weights.
   template <int kStride>
-  static const float* panel(const Op& op, const StageShape& s, const Layout& l, const Strip& strip, const float* packed,
-                            int32_t c) {
-    PaddedRows rows{strip.line + strip.offset, l.capacity, l.width};
-    const int32_t planes = std::min(l.planes - c / kLanes, kPanel / kLanes);
-    for (int32_t p = 0; p < planes; ++p, rows.base += l.plane) {
+  static const float* panel(const Op& op, const StageShape& s, const Strip& strip, const float* packed, int32_t c) {
+    PaddedRows rows = strip.rows;
+    rows.next_plane(strip.offset, c / kLanes * strip.edge_plane);
+    const PaddedRows first_plane = rows;
+    const int32_t planes = (std::min(op.depthwise.out_channels - c, kPanel) + kLanes - 1) / kLanes;
+    for (int32_t p = 0; p < planes; ++p, rows.base += strip.plane) {
       if (strip.blank) pad_columns(rows, s);
       pad_rows(rows, s, strip.first, strip.end);
     }
-    packed = expand(op, s, l, strip, packed, c);
-    rows.base = strip.line + strip.offset;
-    for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked, rows.base += l.plane) {
+    packed = expand(op, s, strip, packed, c);
+    rows = first_plane;
+    for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked, rows.next_plane(strip.plane, strip.edge_plane)) {
       const Kernel3x3<kStride> kernel(packed, op.depthwise.min_f32, op.depthwise.max_f32);
       float* out = strip.out + p * strip.out_plane;
       int32_t y = strip.row_begin;
@@ -255,8 +266,7 @@ struct F32InvertedResidual {
   }
 
   // The panel of expanded channels from c on. Returns the end of its weights.
-  static const float* expand(const Op& op, const StageShape& s, const Layout& l, const Strip& strip,
-                             const float* packed, int32_t c) {
+  static const float* expand(const Op& op, const StageShape& s, const Strip& strip, const float* packed, int32_t c) {
     const Conv& e = op.expand;
     GemmTile t;
     t.group = kLanes;
@@ -265,7 +275,7 @@ struct F32InvertedResidual {
     t.panel = packed;
     t.out = strip.pixels;
     t.out_offset = strip.offset;
-    t.vector_stride = l.plane;
+    t.vector_stride = strip.plane;
     const int32_t width = Gemm::panel_width(e.out_channels - c);
     t.channels = width;  // whole: projection reads no lane beyond out_channels, whatever it holds
     t.lo = e.min_f32, t.hi = e.max_f32;
@@ -311,14 +321,16 @@ struct F32InvertedResidual {
     return t;
   }
 
-  // Zeros beside the image. What is written to the rows later leaves them alone.
+  // Zeros beside the image, in all rows of the ring. What is written to these later leaves them alone.
   static void pad_columns(const PaddedRows& rows, const StageShape& s) {
+    float* row = rows.base;
+    for (int32_t y = 0; y < rows.capacity; ++y, row += rows.width * kLanes) pad_row(row, rows.width, s);
+  }
+
+  static void pad_row(float* row, int32_t width, const StageShape& s) {
     const int32_t right = s.pad_left + s.in_width;
-    for (int32_t y = 0; y < rows.capacity; ++y) {
-      float* row = rows.row(y, kLanes);
-      zero(row, s.pad_left);
-      zero(row + right * kLanes, rows.width - right);
-    }
+    zero(row, s.pad_left);
+    zero(row + right * kLanes, width - right);
   }
 
   // Zeros above and below the image, among rows [first, end).

@@ -1,4 +1,5 @@
-// The fused float block shared by slices of channels. Include inside S's target region.
+// The fused float block shared by slices: of rows where there are many (f32_bands.h), else of channels. Include inside
+// S's target region.
 //
 // Phase 0: panels of expanded channels are shared out. A slice takes one panel after the other through the whole image,
 // strip by strip, so that the panel's weights and its line buffer stay in the first-level cache; the depthwise pixels
@@ -9,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/inverted_residual/f32_bands.h"
 #include "kernels/inverted_residual/f32_driver.h"
 #include "kernels/simd/share.h"
 
@@ -17,18 +19,28 @@ namespace mobilenetv2 {
 template <class S>
 struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
   using Whole = F32InvertedResidual<S>;
+  using Bands = F32Bands<S>;
   using Gemm = typename Whole::Gemm;
   using Depthwise = typename Whole::Depthwise;
   using Pixels = typename Whole::Pixels;
   static constexpr int32_t kLanes = Whole::kLanes, kPanel = Whole::kPanel;
 
+  // Bands of more rows than this repeat little even if they pass each other nothing.
+  static constexpr int32_t kMaxBandRows = 27;
+  static bool wanted(const Op& op, const StageShape& s, int32_t slices) {
+    return slices_of_channels_wanted(op, s, slices) ||
+           (Bands::supports(op, s, slices) && s.out_height <= kMaxBandRows * slices);
+  }
+
   static size_t scratch_bytes(const Op& op, const StageShape& s, int32_t slices) {
+    if (Bands::supports(op, s, slices)) return Bands::scratch_bytes(op, s, slices);
     const Layout l = layout(op, s);
     return l.slices + l.slice_bytes * static_cast<size_t>(slices);
   }
 
   static void run_slice(const StageArgs& args, int32_t phase, int32_t slice, int32_t slices) {
     const Op& op = *args.op;
+    if (Bands::supports(op, args.shape, slices)) return Bands::run_slice(args, phase, slice, slices);
     const Layout l = layout(op, args.shape);
     uint8_t* own = args.scratch + l.slices + l.slice_bytes * static_cast<size_t>(slice);
     if (phase == 1) return project(args, l, own, slice, slices);
@@ -49,7 +61,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
   }
 
  private:
-  static constexpr SlicedRun kSliced{2, scratch_bytes, run_slice};
+  static constexpr SlicedRun kSliced{2, scratch_bytes, run_slice, wanted};
 
   // Scratch: the depthwise tensor [plane][pixel][kLanes], then each slice's own: the packed input, the line buffer of
   // one panel, addresses of pixels. Byte offsets from the slice's first.
@@ -88,8 +100,9 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     const auto* packed = reinterpret_cast<const float*>(args.packed) + weights * panels.begin;
     typename Whole::Strip strip{};
     strip.image = args.input;
+    strip.rows = {line, l.block.capacity, l.block.width};
+    strip.plane = l.block.plane;
     strip.narrow_plane = static_cast<size_t>(s.in_height) * s.in_width * kLanes;
-    strip.line = line;
     strip.out_plane = l.out_plane;
     for (int32_t p = panels.begin; p < panels.end; ++p, packed += weights) {
       float* out = reinterpret_cast<float*>(args.scratch) + p * (kPanel / kLanes) * l.out_plane;
@@ -105,7 +118,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
         strip.narrow = narrow + first_pixel * kLanes;
         strip.pixels = pixels + first_pixel;
         strip.out = out + static_cast<size_t>(y) * s.out_width * kLanes;
-        Whole::template panel<kStride>(op, s, l.block, strip, packed, p * kPanel);
+        Whole::template panel<kStride>(op, s, strip, packed, p * kPanel);
       }
     }
   }

@@ -10,14 +10,31 @@
 
 namespace mobilenetv2 {
 
+// Rows of a line buffer that lie elsewhere, because two threads read them.
+struct EdgeRows {
+  float* base = nullptr;
+  int32_t begin = 0, end = 0;
+};
+
 // A ring of rows whose padding is stored, so that taps never look at the image's edge. Rows and columns are counted
 // from the padding's first; pixels are one vector of channels each, and each vector of channels has its own plane.
 struct PaddedRows {
   float* base = nullptr;
-  int32_t capacity = 0, width = 0;  // rows, pixels
+  int32_t capacity = 0, width = 0;                         // rows, pixels
+  EdgeRows above{}, below{nullptr, INT32_MAX, INT32_MAX};  // the first and last ones that are read
 
   float* row(int32_t y, int32_t lanes) const {
-    return base + static_cast<size_t>(y % capacity) * static_cast<size_t>(width) * static_cast<size_t>(lanes);
+    const size_t floats = static_cast<size_t>(width) * static_cast<size_t>(lanes);
+    if (y < above.end) return above.base + static_cast<size_t>(y - above.begin) * floats;
+    if (y >= below.begin) return below.base + static_cast<size_t>(y - below.begin) * floats;
+    return base + static_cast<size_t>(y % capacity) * floats;
+  }
+
+  // To the next vector of channels: planes of the ring and of edges are that many floats long.
+  void next_plane(size_t ring, size_t edge) {
+    base += ring;
+    if (above.base != nullptr) above.base += edge;
+    if (below.base != nullptr) below.base += edge;
   }
 };
 
@@ -58,13 +75,7 @@ struct F32Depthwise {
   struct PaddedColumns {
     const float* row[kRows];
     PaddedColumns(const PaddedRows& rows, int32_t y) {
-      const float* const end = rows.base + static_cast<size_t>(rows.capacity) * rows.width * kLanes;
-      row[0] = rows.row(y, kLanes);
-#pragma GCC unroll 5
-      for (int i = 1; i < kRows; ++i) {
-        const float* next = row[i - 1] + rows.width * kLanes;
-        row[i] = next == end ? rows.base : next;
-      }
+      for (int i = 0; i < kRows; ++i) row[i] = rows.row(y + i, kLanes);
     }
     // How many of the next `count` groups of columns next() may read.
     int32_t inside(int32_t, int32_t count) const { return count; }
