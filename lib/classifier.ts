@@ -22,7 +22,7 @@ import { labelsFor, loadSpec } from './load-model.js';
 import { describeNetwork, type ModelInfo, type NetworkFacts, type NetworkInfo } from './model-info.js';
 import type { ModelSpec } from './model-spec.js';
 import type { ModelName } from './models.js';
-import { isaCeiling } from './native.js';
+import { isaCeiling, native } from './native.js';
 import {
   CLASS_MAP_OPTIONS,
   CLASSIFY_OPTIONS,
@@ -118,9 +118,12 @@ export class MobileNetV2 {
     const started = process.hrtime.bigint(); // `performance` is a module of Node's that takes a millisecond to load
     checkOptions('options', options, LOAD_OPTIONS);
     let { threads } = options;
-    const { spec, reload } = await loadSpec(source, options, () => {
-      warmUp();
-      threads ??= defaultThreads();
+    const { spec, reload } = await loadSpec(source, options, {
+      meanwhile: () => {
+        warmUp();
+        threads ??= defaultThreads();
+      },
+      firstOutside: (values, low, high) => native().firstOutside(values, low, high),
     });
     const model = await MobileNetV2.fromSpec(spec, { ...options, ...(threads !== undefined && { threads }) }, reload);
     if (loadChannel.hasSubscribers) {

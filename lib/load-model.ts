@@ -1,6 +1,6 @@
 /** What `MobileNetV2.load` is given, as a network description and its labels. */
 import { describe, MobileNetError } from './errors.js';
-import { type Meanwhile, type ModelSource, readModel, readTflite } from './formats/index.js';
+import { type ModelSource, type ReadHelp, readModel, readTflite } from './formats/index.js';
 import { alignLabels, checkLabels, parseLabels, readLabelFile } from './labels.js';
 import { classCount, type ModelSpec } from './model-spec.js';
 import { fetchModel, isModelName, type ModelName } from './models.js';
@@ -14,33 +14,32 @@ export interface LoadedSpec {
 }
 
 /**
- * @param meanwhile called while a file is read, if there is one to read; must not throw.
  * @throws MobileNetError as MobileNetV2.load does.
  */
 export async function loadSpec(
   source: ModelSource | ModelName,
   options: LoadOptions,
-  meanwhile?: Meanwhile,
+  help: ReadHelp,
 ): Promise<LoadedSpec> {
   const { precision } = options;
   if (precision !== undefined) checkChoice('precision', precision, ['float32']);
-  const read = async (how: LoadOptions, meanwhile?: Meanwhile) => {
-    const spec = await readSource(source, how, meanwhile);
+  const read = async (how: LoadOptions, help: ReadHelp) => {
+    const spec = await readSource(source, how, help);
     return precision === 'float32' ? (await import('./compile/dequantize.js')).dequantize(spec) : spec;
   };
   const { cacheDir } = options;
   const again: LoadOptions = { localOnly: true, ...(cacheDir !== undefined && { cacheDir }) };
-  return { spec: await read(options, meanwhile), reload: () => read(again) };
+  return { spec: await read(options, help), reload: () => read(again, {}) };
 }
 
 /** A name is looked up before a path: `imagenet` is the model, `./imagenet` a file. */
-async function readSource(source: ModelSource, options: LoadOptions, meanwhile?: Meanwhile): Promise<ModelSpec> {
-  if (typeof source !== 'string' || !isModelName(source)) return readModel(source, meanwhile);
+async function readSource(source: ModelSource, options: LoadOptions, help: ReadHelp): Promise<ModelSpec> {
+  if (typeof source !== 'string' || !isModelName(source)) return readModel(source, help);
   const { cacheDir, localOnly, onProgress } = options;
   const found = await fetchModel(source, { cacheDir, localOnly, onProgress, labels: options.labels === undefined });
   if (found.kind === 'package') return (await import('./formats/nsfwjs.js')).readNsfwjsPackage();
   const labels = found.labels ? parseLabels(found.labels.bytes, found.labels.path) : null;
-  return { ...readTflite(found.model.bytes, source), preprocess: found.preprocess, labels };
+  return { ...readTflite(found.model.bytes, source, help.firstOutside), preprocess: found.preprocess, labels };
 }
 
 /** @throws MobileNetError LABELS_INVALID, FILE_NOT_FOUND, INVALID_ARGUMENT. */

@@ -1,7 +1,7 @@
 /** What a loaded network is, for people and programs. */
 
 import { stageShapes } from './compile/geometry.js';
-import type { CompiledModel } from './compile/ops.js';
+import { type CompiledModel, compileOps } from './compile/ops.js';
 import type { ModelSpec, Precision } from './model-spec.js';
 import type { Isa, NativeConv, NativeOp, StageShape } from './native.js';
 
@@ -67,6 +67,10 @@ export type NetworkInfo = Omit<ModelInfo, 'isa' | 'threads' | 'weightBytes' | 'a
 
 /** What describing a network needs besides its operators, whose weights may be gone. */
 export type NetworkFacts = Pick<ModelSpec, 'source' | 'format' | 'family' | 'precision' | 'input'>;
+
+export function describeSpec(spec: ModelSpec): NetworkInfo {
+  return describeNetwork(spec, compileOps(spec));
+}
 
 export function describeNetwork(facts: NetworkFacts, { ops, classes }: CompiledModel): NetworkInfo {
   const { source, format, family, precision } = facts;

@@ -183,6 +183,8 @@ export interface Run {
 export interface NativeBinding {
   isas(): { best: Isa; available: Isa[] };
   kernels(): { name: string; isa: Isa }[];
+  /** The index of the first value that is not between `low` and `high`, as neither of these and no NaN is; else -1. */
+  firstOutside(values: Float32Array, low: number, high: number): number;
   /** MACs per second of one thread doing nothing else, by dtype; null where no loop is written. Blocks for up to 0.5 s. */
   machinePeak(isa: Isa): { readonly [D in Dtype]: number | null };
   /** On the calling thread and up to `threads` - 1 of the pool's; the packed bytes are the same. */

@@ -27,31 +27,45 @@ export interface Placement {
  * be better, and is then taken.
  */
 export function placeRanges(ranges: readonly LiveRange[]): Placement {
+  const peak = peakLiveBytes(ranges);
   const indices = ranges.map((_, i) => i);
   const bySize = indices.toSorted((a, b) => size(ranges, b) - size(ranges, a) || a - b);
   const passesOn = (i: number) => (ranges[i] as LiveRange).from < (ranges[i] as LiveRange).to;
   const chain = indices.filter(passesOn).sort((a, b) => (ranges[a] as LiveRange).from - (ranges[b] as LiveRange).from);
   const atTop = new Set(chain.filter((_, k) => k % 2 === 1));
-  const asChain = place(ranges, [...chain, ...bySize.filter((i) => !passesOn(i))], atTop);
-  const largestFirst = place(ranges, bySize, new Set());
+  const asChain = place(ranges, [...chain, ...bySize.filter((i) => !passesOn(i))], atTop, peak);
+  if (asChain.bytes === peak) return asChain;
+  const largestFirst = place(ranges, bySize, new Set(), peak);
   return asChain.bytes <= largestFirst.bytes ? asChain : largestFirst;
 }
 
 /** One after the other, each at the lowest gap that fits; those `atTop` at the highest one below the peak, if any. */
-function place(ranges: readonly LiveRange[], order: readonly number[], atTop: ReadonlySet<number>): Placement {
-  const peak = peakLiveBytes(ranges);
+function place(
+  ranges: readonly LiveRange[],
+  order: readonly number[],
+  atTop: ReadonlySet<number>,
+  peak: number,
+): Placement {
   const offsets = new Array<number>(ranges.length).fill(0);
   const placed: number[] = [];
+  let most = 0;
   for (const i of order) {
-    const taken = placed
-      .filter((j) => overlaps(ranges[i] as LiveRange, ranges[j] as LiveRange))
-      .map((j) => ({ begin: offsets[j] as number, end: (offsets[j] as number) + size(ranges, j) }));
-    const high = atTop.has(i) ? highestGap(taken, size(ranges, i), peak) : null;
-    offsets[i] = high ?? lowestGap(taken, size(ranges, i));
+    const { from, to } = ranges[i] as LiveRange;
+    const bytes = size(ranges, i);
+    const taken: Span[] = [];
+    for (const j of placed) {
+      const other = ranges[j] as LiveRange;
+      if (other.from > to || other.to < from) continue;
+      const begin = offsets[j] as number;
+      taken.push({ begin, end: begin + size(ranges, j) });
+    }
+    const high = atTop.has(i) ? highestGap(taken, bytes, peak) : null;
+    const offset = high ?? lowestGap(taken, bytes);
+    offsets[i] = offset;
+    most = Math.max(most, offset + bytes);
     placed.push(i);
   }
-  const bytes = offsets.reduce((most, offset, i) => Math.max(most, offset + size(ranges, i)), 0);
-  return { offsets, bytes };
+  return { offsets, bytes: most };
 }
 
 interface Span {
@@ -82,20 +96,16 @@ function size(ranges: readonly LiveRange[], i: number): number {
   return alignUp((ranges[i] as LiveRange).bytes);
 }
 
-function overlaps(a: LiveRange, b: LiveRange): boolean {
-  return a.from <= b.to && b.from <= a.to;
-}
-
 /** Most bytes that are live at one step: no plan can need less. */
 export function peakLiveBytes(ranges: readonly LiveRange[]): number {
-  const steps = ranges.reduce((last, r) => Math.max(last, r.to), 0) + 1;
+  const live: number[] = []; // by step
   let peak = 0;
-  for (let step = 0; step < steps; step++) {
-    const live = ranges.filter((r) => r.from <= step && step <= r.to);
-    peak = Math.max(
-      peak,
-      live.reduce((sum, r) => sum + alignUp(r.bytes), 0),
-    );
+  for (const { bytes, from, to } of ranges) {
+    for (let step = from; step <= to; step++) {
+      const sum = (live[step] ?? 0) + alignUp(bytes);
+      live[step] = sum;
+      if (sum > peak) peak = sum;
+    }
   }
   return peak;
 }

@@ -75,9 +75,12 @@ class Lowering {
     private readonly dtype: Dtype,
   ) {}
 
-  unsigned(q: Quantization | null, name: string): Quantization {
+  unsigned(q: Quantization | null, name: string, role = ''): Quantization {
     if (q === null)
-      throw new MobileNetError('MODEL_UNSUPPORTED', `${name}: a quantised network needs a scale for this tensor`);
+      throw new MobileNetError(
+        'MODEL_UNSUPPORTED',
+        `${name}${role}: a quantised network needs a scale for this tensor`,
+      );
     return toUnsigned(q, this.signed);
   }
 
@@ -87,7 +90,7 @@ class Lowering {
     if (weights.kind === 'float32') {
       return { ...size, weights: weights.values, bias: weights.bias, ...floatRange(spec.activation) };
     }
-    const from = this.unsigned(input, `${name} (input)`);
+    const from = this.unsigned(input, name, ' (input)');
     const to = this.unsigned(spec.output, name);
     return {
       ...size,
@@ -125,7 +128,7 @@ class Lowering {
     input: Quantization | null,
   ): NativeResidual {
     if (this.dtype === 'f32') return floatRange('linear');
-    const a = this.unsigned(input, `${residual.name} (input)`);
+    const a = this.unsigned(input, residual.name, ' (input)');
     const b = this.unsigned(block.project.output, block.project.name);
     const to = this.unsigned(residual.output, residual.name);
     const twiceMax = 2 * Math.max(a.scale, b.scale);
@@ -143,7 +146,7 @@ class Lowering {
 
   pool(spec: PoolSpec, channels: number, input: Quantization | null): NativePool {
     if (this.dtype === 'f32') return { channels };
-    const from = this.unsigned(input, `${spec.name} (input)`);
+    const from = this.unsigned(input, spec.name, ' (input)');
     const to = this.unsigned(spec.output, spec.name);
     return {
       channels,

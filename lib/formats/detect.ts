@@ -3,10 +3,13 @@ import { MobileNetError } from '../errors.js';
 /** What the readers understand, recognised by content. */
 export type FileFormat = 'tflite' | 'json';
 
-const text = new TextDecoder('latin1');
+/** A character per byte. */
+function latin1(bytes: Uint8Array, begin: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1', begin, end);
+}
 
 function startsWith(bytes: Uint8Array, signature: string, at = 0): boolean {
-  return text.decode(bytes.subarray(at, at + signature.length)) === signature;
+  return latin1(bytes, at, at + signature.length) === signature;
 }
 
 /** ONNX is protobuf without a signature: ir_version (field 1), then a field of ModelProto. */
@@ -48,7 +51,7 @@ const others: readonly (readonly [string, (bytes: Uint8Array) => boolean])[] = [
 ];
 
 function head(bytes: Uint8Array): string {
-  return text.decode(bytes.subarray(0, 256));
+  return latin1(bytes, 0, 256);
 }
 
 /**

@@ -11,8 +11,6 @@ import { MAX_NAME_BYTES } from './limits.js';
  * only for a message.
  */
 
-const decoder = new TextDecoder();
-
 /** 64-bit integers, of which `values` has only one when all are the same. */
 export interface Longs {
   readonly length: number;
@@ -21,9 +19,12 @@ export interface Longs {
 
 export class FlatBuffer {
   readonly view: DataView;
+  /** The same bytes, for comparing and decoding parts of them. */
+  readonly buffer: Buffer;
 
   constructor(readonly bytes: Uint8Array) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Returns `at` when `size` bytes from there lie inside the file. */
@@ -166,8 +167,9 @@ export class Table {
     if (vector === null) return { length: 0, values: [] };
     const { start, length } = vector;
     // Those of channels are mostly the same, thousands of them: that is one comparison of the vector with itself.
-    const bytes = this.file.bytes.subarray(start, start + 8 * length);
-    const same = length > 1 && Buffer.compare(bytes.subarray(8), bytes.subarray(0, -8)) === 0;
+    const { buffer } = this.file;
+    const end = start + 8 * length;
+    const same = length > 1 && buffer.compare(buffer, start + 8, end, start, end - 8) === 0;
     const values: number[] = [];
     for (let i = 0; i < (same ? 1 : length); i++) {
       const at = start + 8 * i;
@@ -191,6 +193,6 @@ export class Table {
     const vector = this.vector(field, 1, name);
     if (vector === null) return '';
     const end = vector.start + Math.min(vector.length, MAX_NAME_BYTES);
-    return decoder.decode(this.file.bytes.subarray(vector.start, end));
+    return this.file.buffer.toString('utf8', vector.start, end);
   }
 }

@@ -125,11 +125,20 @@ export function checkChannels(count: number, what: string): number {
   return corrupt(`${what}: ${count} channels, expected 1 ... ${MAX_CHANNELS}`);
 }
 
-/** NaN and infinities in weights are damage: nothing sensible comes out of them. */
-export function checkFinite(values: Float32Array, what: string): Float32Array {
+/** The index of the first value that is not between `low` and `high`, as neither of these and no NaN is; else -1. */
+export type FirstOutside = (values: Float32Array, low: number, high: number) => number;
+
+export const firstOutside: FirstOutside = (values, low, high) => {
   for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) corrupt(`${what}: element ${i} is ${values[i]}, expected a finite number`);
+    if (!((values[i] as number) > low && (values[i] as number) < high)) return i;
   }
+  return -1;
+};
+
+/** NaN and infinities in weights are damage: nothing sensible comes out of them. */
+export function checkFinite(values: Float32Array, what: string, find = firstOutside): Float32Array {
+  const i = find(values, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  if (i >= 0) corrupt(`${what}: element ${i} is ${values[i]}, expected a finite number`);
   return values;
 }
 

@@ -3,7 +3,7 @@ import type { Quantization } from '../model-spec.js';
 import { corrupt, Unfit } from './failures.js';
 import type { FlatBuffer, Table, Tables } from './flatbuffer.js';
 import { float16ToFloat32 } from './float16.js';
-import { checkFinite, WeightBudget } from './graph.js';
+import { checkFinite, type FirstOutside, WeightBudget } from './graph.js';
 import { MAX_CHANNELS } from './limits.js';
 import { TensorType, typeName } from './tflite-schema.js';
 
@@ -24,6 +24,7 @@ export class TfliteTensor {
   constructor(
     private readonly table: Table,
     readonly index: number,
+    find: FirstOutside,
   ) {
     this.type = table.u8(1, 'type');
     this.shape = table.integers(0, 8, 'shape');
@@ -33,7 +34,7 @@ export class TfliteTensor {
       }
     }
     this.buffer = table.u32(2, 'buffer');
-    this.quantization = readScales(table, this);
+    this.quantization = readScales(table, this, find);
   }
 
   /** Read when asked for: of most tensors nobody asks. */
@@ -46,8 +47,6 @@ export class TfliteTensor {
     return `tensor ${this.index} (${describe(this.name)})`;
   }
 }
-
-const INFINITY_BITS = 0x7f800000;
 
 const zeroPointRange = new Map<number, readonly [number, number]>([
   [TensorType.UINT8, [0, 255]],
@@ -74,6 +73,7 @@ export class TfliteTensors {
     private readonly file: FlatBuffer,
     private readonly tables: Tables,
     private readonly buffers: Tables,
+    private readonly find: FirstOutside,
   ) {
     this.budget = new WeightBudget(file.bytes.length);
   }
@@ -81,7 +81,7 @@ export class TfliteTensors {
   get(index: number): TfliteTensor {
     let tensor = this.known.get(index);
     if (tensor === undefined) {
-      tensor = new TfliteTensor(this.tables.at(index), index);
+      tensor = new TfliteTensor(this.tables.at(index), index, this.find);
       this.known.set(index, tensor);
     }
     return tensor;
@@ -128,12 +128,12 @@ export class TfliteTensors {
     if (half !== undefined) {
       const { start, count } = this.constant(half, 2);
       const { buffer, offset } = this.aligned(start, count * 2, 2);
-      return checkFinite(float16ToFloat32(new Uint16Array(buffer, offset, count)), half.what);
+      return checkFinite(float16ToFloat32(new Uint16Array(buffer, offset, count)), half.what, this.find);
     }
     if (tensor.type !== TensorType.FLOAT32) throw new Unfit(`${tensor.what} is ${typeName(tensor.type)}`);
     const { start, count } = this.constant(tensor, 4);
     const { buffer, offset } = this.aligned(start, count * 4, 4);
-    return checkFinite(new Float32Array(buffer, offset, count), tensor.what);
+    return checkFinite(new Float32Array(buffer, offset, count), tensor.what, this.find);
   }
 
   int32(tensor: TfliteTensor): Int32Array {
@@ -162,28 +162,19 @@ export class TfliteTensors {
   }
 }
 
-/**
- * Every scale is finite and above 0. By their bits, as integers, which the JavaScript engine compares without allocating
- * a number for each before it has warmed up: a network has thousands of scales.
- */
-function checkScales(scales: Float32Array, tensor: TfliteTensor): void {
-  const bits = new Int32Array(scales.buffer, scales.byteOffset, scales.length);
-  for (let i = 0; i < bits.length; i++) {
-    const word = bits[i] as number; // negative with the sign set
-    if (word <= 0 || word >= INFINITY_BITS) {
-      corrupt(`${tensor.what}: scale ${scales[i]}, expected a finite number above 0`);
-    }
-  }
+function checkScales(scales: Float32Array, tensor: TfliteTensor, find: FirstOutside): void {
+  const i = find(scales, 0, Number.POSITIVE_INFINITY);
+  if (i >= 0) corrupt(`${tensor.what}: scale ${scales[i]}, expected a finite number above 0`);
 }
 
-function readScales(table: Table, tensor: TfliteTensor): TensorQuantization | null {
+function readScales(table: Table, tensor: TfliteTensor, find: FirstOutside): TensorQuantization | null {
   const parameters = table.table(4, 'quantization');
   const range = zeroPointRange.get(tensor.type);
   // Float tensors may carry min and max, INT32 biases the product of scales that arithmetic never looks at.
   if (parameters === null || range === undefined) return null;
   const scales = parameters.floats(2, MAX_CHANNELS, 'scale');
   if (scales === null || scales.length === 0) return null;
-  checkScales(scales, tensor);
+  checkScales(scales, tensor, find);
   const zeroPoints = parameters.longs(3, MAX_CHANNELS, 'zero_point');
   if (zeroPoints.length !== scales.length) {
     corrupt(`${tensor.what}: ${zeroPoints.length} zero points for ${scales.length} scales`);

@@ -1,7 +1,7 @@
 import type { ModelSpec, Precision } from '../model-spec.js';
 import { corrupt, naming, unsupported } from './failures.js';
 import { FlatBuffer, type Table } from './flatbuffer.js';
-import type { Graph, GraphNode } from './graph.js';
+import { type FirstOutside, firstOutside, type Graph, type GraphNode } from './graph.js';
 import { MAX_FILE_BYTES, MAX_INPUT_SIDE, MAX_NODES } from './limits.js';
 import { matchMobileNet } from './mobilenet-matcher.js';
 import { readTfliteLabels } from './tflite-labels.js';
@@ -79,23 +79,24 @@ function findPrecision(nodes: readonly GraphNode[]): Precision {
  *
  * @param bytes the file; weight arrays of the result may be views of it
  * @param source what to call it in messages and in the spec
+ * @param find looks over weights and scales, thousands of them
  * @throws MobileNetError MODEL_CORRUPT or MODEL_UNSUPPORTED
  */
-export function readTflite(bytes: Uint8Array, source: string): ModelSpec {
+export function readTflite(bytes: Uint8Array, source: string, find = firstOutside): ModelSpec {
   return naming(source, () => {
     if (bytes.length > MAX_FILE_BYTES) unsupported(`${bytes.length} bytes, expected at most ${MAX_FILE_BYTES}`);
-    return matchMobileNet(readGraph(new FlatBuffer(bytes), source));
+    return matchMobileNet(readGraph(new FlatBuffer(bytes), source, find));
   });
 }
 
-function readGraph(file: FlatBuffer, source: string): Graph {
+function readGraph(file: FlatBuffer, source: string, find: FirstOutside): Graph {
   const model = file.root('model');
   const version = model.u32(0, 'version');
   if (version !== 3) unsupported(`schema version ${version}, expected 3`);
   const subgraphs = model.tables(2, 'subgraphs');
   if (subgraphs.length !== 1) unsupported(`${subgraphs.length} subgraphs, expected 1`);
   const subgraph = subgraphs.at(0);
-  const tensors = new TfliteTensors(file, subgraph.tables(0, 'tensors'), model.tables(4, 'buffers'));
+  const tensors = new TfliteTensors(file, subgraph.tables(0, 'tensors'), model.tables(4, 'buffers'), find);
   const nodes = readNodes(model, subgraph, tensors);
   return {
     format: 'tflite',

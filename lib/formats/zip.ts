@@ -16,20 +16,17 @@ const CENTRAL_BYTES = 46;
 const LOCAL_BYTES = 30;
 const MAX_ENTRIES = 64;
 
-const decoder = new TextDecoder();
-
 /** Few files have an archive: the others do not wait for zlib. */
 function zlib(): typeof import('node:zlib') {
   return process.getBuiltinModule('node:zlib');
 }
 
 /** The end record's offset, searched from the end: an archive comment of up to 65535 bytes may follow it. */
-function findEnd(bytes: Uint8Array): number | null {
-  const last = bytes.length - END_BYTES;
+function findEnd(buffer: Buffer): number | null {
+  const last = buffer.length - END_BYTES;
   if (last < 0) return null;
   const lowest = Math.max(0, last - 0xffff);
-  const tail = Buffer.from(bytes.buffer, bytes.byteOffset + lowest, bytes.length - lowest);
-  const at = tail.lastIndexOf(END_SIGNATURE, last - lowest);
+  const at = buffer.subarray(lowest).lastIndexOf(END_SIGNATURE, last - lowest);
   return at < 0 ? null : lowest + at;
 }
 
@@ -38,8 +35,9 @@ function findEnd(bytes: Uint8Array): number | null {
  * end in an archive. Encrypted and ZIP64 archives are refused.
  */
 export function readAppendedZip(bytes: Uint8Array): ZipEntry[] {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const end = findEnd(bytes);
+  const end = findEnd(buffer);
   if (end === null) return [];
   const count = view.getUint16(end + 10, true);
   const directoryBytes = view.getUint32(end + 12, true);
@@ -56,7 +54,7 @@ export function readAppendedZip(bytes: Uint8Array): ZipEntry[] {
     const nameBytes = view.getUint16(at + 28, true);
     if (at + CENTRAL_BYTES + nameBytes > end)
       return corrupt(`appended zip archive: the name of entry ${i} is truncated`);
-    const name = decoder.decode(bytes.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes));
+    const name = buffer.toString('utf8', at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes);
     const header = at;
     entries.push({ name, read: (limit) => readEntry(bytes, view, header, base, name, limit) });
     at += CENTRAL_BYTES + nameBytes + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);

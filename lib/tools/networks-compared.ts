@@ -2,8 +2,7 @@
  * The largest tensor that must exist whole at each resolution, for the networks that MobileNetV2 is usually compared
  * with: computed from the networks themselves, beside the figures of the published comparison.
  */
-import { compileOps } from '../compile/ops.js';
-import { describeNetwork } from '../model-info.js';
+import { describeSpec } from '../model-info.js';
 import type { ModelSpec } from '../model-spec.js';
 import { seededModel } from './seeded-model.js';
 
@@ -28,7 +27,7 @@ export interface ComparedNetwork {
  * block follows at its resolution: row by row, it feeds that block.
  */
 export function resolutionsOf(spec: ModelSpec): Resolution[] {
-  const { blocks } = describeNetwork(spec, compileOps(spec));
+  const { blocks } = describeSpec(spec);
   const pooled = spec.head?.outChannels ?? blocks.at(-1)?.outChannels ?? spec.stem.outChannels;
   return largestPerSize([
     ...blocks.map(({ height, width, outChannels }) => ({ height, width, channels: outChannels })),

@@ -6,6 +6,7 @@
 #include "binding/preprocess.h"
 #include "binding/run.h"
 #include "binding/stay_loaded.h"
+#include "core/first_outside.h"
 #include "cpu/isa.h"
 #include "kernels/registry.h"
 
@@ -38,11 +39,27 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
   return rows;
 }
 
+// firstOutside(values: Float32Array, low, high) -> index of the first value that is not between them, or -1
+Napi::Value find_outside(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Napi::Value values = info[0];
+  if (!values.IsTypedArray() || values.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array ||
+      !info[1].IsNumber() || !info[2].IsNumber()) {
+    Napi::Error::New(env, "firstOutside takes a Float32Array and two numbers").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const auto floats = values.As<Napi::Float32Array>();
+  const int64_t index = first_outside(floats.Data(), floats.ElementLength(), info[1].As<Napi::Number>().FloatValue(),
+                                      info[2].As<Napi::Number>().FloatValue());
+  return Napi::Number::New(env, static_cast<double>(index));
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   stay_loaded();
   Environment::create(env);
   exports.Set("isas", Napi::Function::New(env, isas));
   exports.Set("kernels", Napi::Function::New(env, kernels));
+  exports.Set("firstOutside", Napi::Function::New(env, find_outside));
   define_run(env, exports);
   define_peak(env, exports);
   define_preprocess(env, exports);

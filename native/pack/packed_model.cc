@@ -1,5 +1,6 @@
 #include "pack/packed_model.h"
 
+#include <numeric>
 #include <utility>
 
 #include "kernels/common.h"
@@ -44,15 +45,19 @@ std::shared_ptr<const PackedModel> PackedModel::pack(std::vector<Op> ops, Isa ce
     return nullptr;
   }
   const auto count = static_cast<int32_t>(ops.size());
+  std::vector<uint64_t> hashes(ops.size());
   spread(count, [&](int32_t turn) {
     const auto i =
         static_cast<size_t>(count - 1 - turn);  // the last ops are the longest: one at the end has no company
-    model->kernels_[i]->pack(ops[i], bytes->data() + model->offsets_[i]);
+    uint8_t* const packed = bytes->data() + model->offsets_[i];
+    model->kernels_[i]->pack(ops[i], packed);
+    hashes[i] = hash_of(packed, (i + 1 < ops.size() ? model->offsets_[i + 1] : total) - model->offsets_[i]);
   });
   for (Op& op : ops) {
     for (Conv* conv : {&op.expand, &op.depthwise, &op.project, &op.conv, &op.dense.conv}) forget_weights(*conv);
   }
-  model->weights_ = share_bytes(std::move(bytes));
+  model->weights_ =
+      share_bytes(std::move(bytes), std::accumulate(hashes.begin(), hashes.end(), uint64_t{0}, combine_hashes));
   model->ops_ = std::move(ops);
   return model;
 }

@@ -16,28 +16,6 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-uint64_t combine_hashes(uint64_t a, uint64_t b) { return mix(a * 31 + mix(b)); }
-
-// Four independent lanes, so that the multiplications overlap: some GB/s.
-uint64_t hash_of(const AlignedBuffer& bytes) {
-  constexpr size_t kLanes = 4, kBlock = kLanes * sizeof(uint64_t);
-  uint64_t lanes[kLanes] = {1, 2, 3, 4};
-  size_t at = 0;
-  for (; at + kBlock <= bytes.size(); at += kBlock) {
-    uint64_t words[kLanes];
-    std::memcpy(words, bytes.data() + at, kBlock);
-    for (size_t i = 0; i < kLanes; ++i) {
-      lanes[i] = (lanes[i] ^ words[i]) * 0x9e3779b97f4a7c15u;
-      lanes[i] ^= lanes[i] >> 32;
-    }
-  }
-  uint64_t rest[kLanes] = {};
-  std::memcpy(rest, bytes.data() + at, bytes.size() - at);
-  uint64_t hash = mix(bytes.size());
-  for (size_t i = 0; i < kLanes; ++i) hash = combine_hashes(combine_hashes(hash, lanes[i]), rest[i]);
-  return hash;
-}
-
 bool equal(const AlignedBuffer& a, const AlignedBuffer& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -62,8 +40,29 @@ void forget_expired(Table& table, uint64_t hash) {
 
 }  // namespace
 
-SharedBytes share_bytes(std::shared_ptr<AlignedBuffer> bytes) {
-  const uint64_t hash = hash_of(*bytes);
+uint64_t combine_hashes(uint64_t a, uint64_t b) { return mix(a * 31 + mix(b)); }
+
+// Four independent lanes, so that the multiplications overlap: some GB/s.
+uint64_t hash_of(const uint8_t* bytes, size_t size) {
+  constexpr size_t kLanes = 4, kBlock = kLanes * sizeof(uint64_t);
+  uint64_t lanes[kLanes] = {1, 2, 3, 4};
+  size_t at = 0;
+  for (; at + kBlock <= size; at += kBlock) {
+    uint64_t words[kLanes];
+    std::memcpy(words, bytes + at, kBlock);
+    for (size_t i = 0; i < kLanes; ++i) {
+      lanes[i] = (lanes[i] ^ words[i]) * 0x9e3779b97f4a7c15u;
+      lanes[i] ^= lanes[i] >> 32;
+    }
+  }
+  uint64_t rest[kLanes] = {};
+  std::memcpy(rest, bytes + at, size - at);
+  uint64_t hash = mix(size);
+  for (size_t i = 0; i < kLanes; ++i) hash = combine_hashes(combine_hashes(hash, lanes[i]), rest[i]);
+  return hash;
+}
+
+SharedBytes share_bytes(std::shared_ptr<AlignedBuffer> bytes, uint64_t hash) {
   Table& shared = table();
   // Outlive the lock: should we be the last to hold one, letting go of it takes the lock again.
   std::vector<std::shared_ptr<const AlignedBuffer>> candidates;

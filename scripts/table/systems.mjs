@@ -11,9 +11,9 @@ const dist = (path) => import(pathToFileURL(join(root, 'dist', ...path.split('/'
 /** Runs on this package's engine. */
 async function mobileNet(family, width) {
   const { seededModel } = await dist('tools/seeded-model.js');
-  const { describeNetwork } = await dist('model-info.js');
+  const { describeSpec } = await dist('model-info.js');
   const spec = seededModel({ family, width, size: 224, precision: 'float32' });
-  const { parameters, macs } = describeNetwork(spec);
+  const { parameters, macs } = describeSpec(spec);
   return { spec, parameters, madds: macs };
 }
 

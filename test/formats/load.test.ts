@@ -124,10 +124,10 @@ describe('readModel', () => {
   it('calls `meanwhile` once while a file is read', async () => {
     const file = await write('meanwhile.tflite', tinyTflite());
     let calls = 0;
-    await readModel(file, () => calls++);
+    await readModel(file, { meanwhile: () => calls++ });
     expect(calls).toBe(1);
-    await readModel(tinyTflite(), () => calls++);
-    await expect(readModel(join(directory, 'nothing'), () => calls++)).rejects.toThrow();
+    await readModel(tinyTflite(), { meanwhile: () => calls++ });
+    await expect(readModel(join(directory, 'nothing'), { meanwhile: () => calls++ })).rejects.toThrow();
     expect(calls).toBe(1);
   });
 

@@ -1,9 +1,8 @@
 /** Architectures against the published counts, weights against what a trained network's look like. */
 import { describe, expect, it } from 'vitest';
-import { compileOps } from '../../lib/compile/ops.js';
 import { Engine } from '../../lib/engine.js';
 import { MobileNetError } from '../../lib/errors.js';
-import { describeNetwork } from '../../lib/model-info.js';
+import { describeSpec } from '../../lib/model-info.js';
 import { type QuantizedWeights, weightedLayers } from '../../lib/model-spec.js';
 import { makeDivisible, parseArchitecture, seededModel } from '../../lib/tools/seeded-model.js';
 
@@ -17,15 +16,13 @@ describe('architecture', () => {
     ['mobilenet_v1:1.0:224', 4_231_976 - 10_944, 568_740_352],
     ['mobilenet_v1:0.25:128', 470_072 - 2_736, null],
   ])('%s has the published number of weights and MACs', (text, parameters, macs) => {
-    const spec = seededModel(parseArchitecture(text));
-    const info = describeNetwork(spec, compileOps(spec));
+    const info = describeSpec(seededModel(parseArchitecture(text)));
     expect(info.parameters).toBe(parameters);
     if (macs !== null) expect(info.macs).toBe(macs);
   });
 
   it('lists the blocks of the paper at width 1', () => {
-    const spec = seededModel(V2);
-    const { blocks } = describeNetwork(spec, compileOps(spec));
+    const { blocks } = describeSpec(seededModel(V2));
     expect(blocks.map(({ outChannels }) => outChannels)).toEqual([
       16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320,
     ]);
