@@ -47,7 +47,7 @@ for (const { isa, columns, processors } of [
     ...loop,
     name: `1x1, ${isa}`,
     source: `pointwise/qu8_${isa}.cc`,
-    functions: new RegExp(`RowProduct.*Li2ELi${columns}E`),
+    functions: new RegExp(`run_tile.*Li2ELi${columns}E`),
   });
   for (const stride of [1, 2]) {
     LOOPS.push({

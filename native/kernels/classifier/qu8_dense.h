@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/simd/qu8_plain_input.h"
-#include "kernels/simd/qu8_row_product.h"
+#include "kernels/simd/qu8_tile.h"
 
 namespace mobilenetv2::qu8 {
 
@@ -22,8 +22,6 @@ class DenseRow {
   }
   static size_t packed_bytes(const Op& op) { return packing(op).bytes(); }
   static void pack(const Op& op, uint8_t* packed) { packing(op).pack(packed); }
-
-  using Pixels = typename PlainInput<V>::Pixels;
 
   static StageFacts facts(const Op& op, const StageShape&) {
     return {align_up(PlainInput<V>(op.dense.conv.in_channels, 1).bytes()), 1};
@@ -45,41 +43,42 @@ class DenseRow {
     uint8_t* a = args.scratch + slice * facts(*args.op, args.shape).scratch_bytes;
     const PlainInput<V> input(conv.in_channels, 1);
     input.fill(features, features, a);
-    const Pixels pixel = input.tile(features, features, a, 0);
+    const Pixels<V> pixel = input.tile(features, features, a, 0);
     const size_t panel_bytes = ProductPacking<V>::full_panel_bytes(product.k);
     const uint8_t* panel = args.packed + panels.begin * panel_bytes;
+    uint8_t* out = args.output.row(0);
     for (int32_t p = panels.begin; p < panels.end; ++p, panel += panel_bytes) {
-      uint8_t* out = args.output.row(0) + p * kPanel<V>;
+      const Shape shape = panel_shape<V>(conv.out_channels, p, true);
+      if (!args.op->dense.single_rounding) {
+        tile<V>(1, 1)(pixel, panel, product, row_target<V>(out, out, 0, conv.out_channels, p), shape);
+        continue;
+      }
       const int32_t n = std::min(conv.out_channels - p * kPanel<V>, kPanel<V>);
-      switch (panel_shape<V>(conv.out_channels, p, true)) {
+      uint8_t* outputs = out + p * kPanel<V>;
+      switch (shape) {
         case kOne:
-          if constexpr (!V::kWholePanels) run_panel<kOne>(*args.op, pixel, panel, product, n, out);
+          if constexpr (!V::kWholePanels) round_panel<kOne>(*args.op, pixel, panel, product, n, outputs);
           break;
         case kTwo:
-          run_panel<kTwo>(*args.op, pixel, panel, product, n, out);
+          round_panel<kTwo>(*args.op, pixel, panel, product, n, outputs);
           break;
         case kOneAndHalf:
-          if constexpr (V::kHasHalf) run_panel<kOneAndHalf>(*args.op, pixel, panel, product, n, out);
+          if constexpr (V::kHasHalf) round_panel<kOneAndHalf>(*args.op, pixel, panel, product, n, outputs);
       }
     }
   }
 
   template <Shape kShape>
-  static void run_panel(const Op& op, const Pixels& pixel, const uint8_t* panel, const ProductArgs& product, int32_t n,
-                        uint8_t* out) {
-    const Dense& dense = op.dense;
+  static void round_panel(const Op& op, const Pixels<V>& pixel, const uint8_t* panel, const ProductArgs& product,
+                          int32_t n, uint8_t* out) {
     typename Product<V, 1, 1, kShape>::Words words;
     Product<V, 1, 1, kShape>::accumulate(pixel, panel, product, words);
-    if (!dense.single_rounding) {
-      RowProduct<V, Pixels, 1, 1>::template finish<kShape>(words, panel, product, {{out, out}, n, n}, 0);
-      return;
-    }
     alignas(64) int32_t accumulators[V::kWords];
     for (int v = 0; v < vectors_of(kShape); ++v) {
       V::store(accumulators, words[0][0][v]);
       for (int w = 0; w < V::kWords; ++w) {
         const int o = word_channel<V>(kShape, v, w);
-        if (o < n) out[o] = round_once(accumulators[w], dense);
+        if (o < n) out[o] = round_once(accumulators[w], op.dense);
       }
     }
   }

@@ -6,7 +6,7 @@
 #include "kernels/inverted_residual/qu8_expand.h"
 #include "kernels/inverted_residual/qu8_residual.h"
 #include "kernels/simd/qu8_depthwise.h"
-#include "kernels/simd/qu8_row_product.h"
+#include "kernels/simd/qu8_tile.h"
 
 namespace mobilenetv2::qu8 {
 
@@ -195,16 +195,18 @@ class Block {
     const int32_t y1 = plan_.split_columns ? y : y + rows - 1;
     const int tile_rows = plan_.split_columns ? 2 : rows;
     const Split tiles(plan_.line, V::kTileCols);
-    const RowTarget<V> row{{pixel(y, 0), pixel(y1, x1)}, shape_.out_channels, shape_.out_channels};
+    const int32_t channels = shape_.out_channels;
+    uint8_t* const row[2] = {pixel(y, 0), pixel(y1, x1)};
     for (int32_t t = 0, end; t < tiles.parts; t = end) {
       end = std::min(t + plan_.group, tiles.parts);
       depthwise(tile_rows, tiles, t, end, source(y, tiles.begin(t)), source(y1, x1 + tiles.begin(t)));
       const uint8_t* panel = args_.packed + header_.project;
-      for (int32_t p = 0; p < panel_count<V>(shape_.out_channels); ++p) {
+      for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
+        const Shape shape = panel_shape<V>(channels, p, true);
         for (int32_t i = t; i < end; ++i) {
-          RowTarget<V> to = row;
-          for (uint8_t*& at : to.row) at += static_cast<size_t>(tiles.begin(i)) * to.channels;
-          row_tile<V>(tile_rows, tiles.count(i))({a_ + (i - t) * plan_.tile_bytes}, panel, project_, to, p);
+          const size_t at = static_cast<size_t>(tiles.begin(i)) * channels;
+          const Target to = row_target<V>(row[0] + at, row[1] + at, channels, channels, p);
+          tile<V>(tile_rows, tiles.count(i))(Pixels<V>(a_ + (i - t) * plan_.tile_bytes), panel, project_, to, shape);
         }
         panel += ProductPacking<V>::full_panel_bytes(project_k_);
       }

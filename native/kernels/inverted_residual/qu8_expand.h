@@ -3,51 +3,9 @@
 #pragma once
 
 #include "kernels/simd/qu8_plain_input.h"
+#include "kernels/simd/qu8_tile.h"
 
 namespace mobilenetv2::qu8 {
-
-template <class V, int R, int C>
-struct ExpandProduct {
-  using Pixels = typename PlainInput<V>::Pixels;
-
-  // One panel of a tile into the row pairs at `pairs`; with R = 1 only into row `row` of each pair.
-  static void run(const Pixels& pixels, const uint8_t* panel, const ProductArgs& args, [[maybe_unused]] Shape shape,
-                  uint8_t* pairs, int row) {
-    if constexpr (!V::kWholePanels) {
-      if (shape == kOne) return store<kOne>(pixels, panel, args, pairs, row);
-    }
-    store<kTwo>(pixels, panel, args, pairs, row);
-  }
-
-  template <Shape kShape>
-  [[gnu::always_inline]] static void store(const Pixels& pixels, const uint8_t* panel, const ProductArgs& args,
-                                           uint8_t* pairs, int row) {
-    using P = Product<V, R, C, kShape>;
-    typename P::Words words;
-    P::accumulate(pixels, panel, args, words);
-    P::finish(panel, args, words, [&](const auto& outputs, int c) {
-      uint8_t* pair = pairs + c * kVectorBytes<V>;
-      const auto x = V::interleave(P::column(outputs, c, args));
-      V::store(pair, R == 2 ? x : V::merge_row(V::load(pair), x, row));
-    });
-  }
-};
-
-template <class V>
-using ExpandTile = void (*)(const typename PlainInput<V>::Pixels&, const uint8_t*, const ProductArgs&, Shape, uint8_t*,
-                            int);
-
-template <class V, int... C>
-ExpandTile<V> expand_tile(int rows, int columns, std::integer_sequence<int, C...>) {
-  static constexpr ExpandTile<V> kTiles[2][sizeof...(C)] = {{ExpandProduct<V, 1, C + 1>::run...},
-                                                            {ExpandProduct<V, 2, C + 1>::run...}};
-  return kTiles[rows - 1][columns - 1];
-}
-
-template <class V>
-ExpandTile<V> expand_tile(int rows, int columns) {
-  return expand_tile<V>(rows, columns, std::make_integer_sequence<int, V::kTileCols>());
-}
 
 // One or two rows of the narrow tensor into the pairs at `pairs` (column 0 of panel 0; panels lie panel_bytes apart).
 // `scratch` is room for the rows as a PlainInput.
@@ -62,9 +20,9 @@ void expand_rows(const Conv& conv, const uint8_t* packed, const uint8_t* row0, c
     const Shape shape = panel_shape<V>(conv.out_channels, p, false);
     const uint8_t* panel = packed + p * ProductPacking<V>::full_panel_bytes(args.k);
     for (int32_t t = 0; t < tiles.parts; ++t) {
-      expand_tile<V>(rows, tiles.count(t))(
-          input.tile(row0, row1, scratch, t), panel, args, shape,
-          pairs + p * panel_bytes + static_cast<size_t>(tiles.begin(t)) * kVectorBytes<V>, row);
+      const Target to =
+          pair_target<V>(pairs + p * panel_bytes + static_cast<size_t>(tiles.begin(t)) * kVectorBytes<V>, row);
+      tile<V>(rows, tiles.count(t))(input.tile(row0, row1, scratch, t), panel, args, to, shape);
     }
   }
 }

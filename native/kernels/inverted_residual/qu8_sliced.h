@@ -109,8 +109,9 @@ class SlicedBlock {
       const uint8_t* row1 = args_.input.row(in.row + in.rows - 1);
       uint8_t* to = pairs + p * plan_.pair_bytes + shape_.pad_left * kVectorBytes<V>;
       for (int32_t t = 0; t < tiles.parts; ++t) {
-        expand_tile<V>(in.rows, tiles.count(t))(plan_.input.tile(row0, row1, input + p * plan_.input.bytes(), t),
-                                                packed, product, shape, to + tiles.begin(t) * kVectorBytes<V>, in.half);
+        tile<V>(in.rows, tiles.count(t))(plan_.input.tile(row0, row1, input + p * plan_.input.bytes(), t), packed,
+                                         product, pair_target<V>(to + tiles.begin(t) * kVectorBytes<V>, in.half),
+                                         shape);
       }
     }
   }
@@ -158,14 +159,16 @@ class SlicedBlock {
     const int64_t begin = outputs * slice / slices, end = outputs * (slice + 1) / slices;
     for (int32_t c = 0, p = 0; c < shape_.out_channels; c += kPanel<V>, ++p) {
       const int32_t channels = std::min(shape_.out_channels - c, kPanel<V>);
+      const Shape shape = panel_shape<V>(shape_.out_channels, p, true);
       for (int32_t y = 0; y < shape_.out_height; y += 2) {
         const int rows = std::min(shape_.out_height - y, 2);
         for (int32_t t = 0; t < plan_.out_tiles.parts; ++t) {
           const int32_t x = plan_.out_tiles.begin(t), columns = plan_.out_tiles.count(t);
           const int64_t first = c * pixels + channels * (int64_t{y} * shape_.out_width + rows * x);
           if (first < begin || first >= end) continue;
-          const RowTarget<V> to{{output(y, x), output(y + rows - 1, x)}, shape_.out_channels, shape_.out_channels};
-          row_tile<V>(rows, columns)({out_tile(y, t)}, panel, product, to, p);
+          const Target to =
+              row_target<V>(output(y, x), output(y + rows - 1, x), shape_.out_channels, shape_.out_channels, p);
+          tile<V>(rows, columns)(Pixels<V>(out_tile(y, t)), panel, product, to, shape);
           if (!op_.residual.present) continue;
           for (int32_t r = y; r < y + rows; ++r) add_input(r, x, columns, c, channels);
         }

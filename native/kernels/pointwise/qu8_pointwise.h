@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/simd/qu8_plain_input.h"
-#include "kernels/simd/qu8_row_product.h"
+#include "kernels/simd/qu8_tile.h"
 
 namespace mobilenetv2::qu8 {
 
@@ -65,15 +65,16 @@ class Pointwise {
     const size_t panel_bytes = ProductPacking<V>::full_panel_bytes(product.k);
     const uint8_t* panel = args.packed + panels.begin * panel_bytes;
     for (int32_t p = panels.begin; p < panels.end; ++p, panel += panel_bytes) {
+      const Shape shape = panel_shape<V>(s.out_channels, p, false);
       for (int32_t y = begin; y < end; y += 2) {
         const uint8_t* row0 = args.input.row(y);
         const uint8_t* row1 = args.input.row(last(y));
         for (int32_t t = 0; t < tiles.parts; ++t) {
           const size_t at = static_cast<size_t>(tiles.begin(t)) * s.out_channels;
-          const RowTarget<V> to{
-              {args.output.row(y) + at, args.output.row(last(y)) + at}, s.out_channels, s.out_channels};
-          row_tile<V, typename PlainInput<V>::Pixels>(last(y) - y + 1, tiles.count(t))(
-              input.tile(row0, row1, pair_scratch(y), t), panel, product, to, p);
+          const Target to =
+              row_target<V>(args.output.row(y) + at, args.output.row(last(y)) + at, s.out_channels, s.out_channels, p);
+          tile<V>(last(y) - y + 1, tiles.count(t))(input.tile(row0, row1, pair_scratch(y), t), panel, product, to,
+                                                   shape);
         }
       }
     }

@@ -36,6 +36,7 @@ struct Requantize<V, true> {
   static bool meets_patch(const uint8_t*, int, const Acc&...) {
     return false;  // the fast form has no exceptions
   }
+  static Int patched(const uint8_t*, int, Int acc) { return acc; }
 
   // Outputs that the clamp keeps from going below zero, where the roundings of halves differ.
   static Int fast_positive(Int acc, Int multiplier, Int right) {

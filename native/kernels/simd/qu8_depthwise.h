@@ -138,13 +138,14 @@ struct Depthwise {
     }
   }
 
-  // plain: fast and positive, without patches or extra steps.
+  // plain and patched: fast and positive, without extra steps.
   enum Kind { kPlain, kPatched, kAny };
 
   template <Kind kKind>
   [[gnu::noinline]] static void columns(const DepthwiseArgs& args, const uint8_t* panel, uint8_t* a) {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
     const int parts = kKind == kAny ? header->extra_first : 1;
+    const bool is_fast = header->is_fast() && args.positive;
     const Int low = V::set8(args.min_q), high = V::set8(args.max_q);
     // Stride 1 keeps both halves' weights of both rows, stride 2 one row's: both rows start alike there.
     constexpr int kFirsts = S == 1 ? R : 1;
@@ -202,27 +203,36 @@ struct Depthwise {
           for (int kx = 0; kx < 3; ++kx) {
             acc = V::dot_quad(acc, taps[kx], w[r < kFirsts ? r : 0][v][kx]);
             if (kKind != kAny || (header->extra_steps >> (v * 3 + kx) & 1) == 0) continue;
+#pragma GCC unroll 1
             for (int part = 1; part < parts; ++part) {
               const uint8_t* more = weights(panel, part, v, args.source[r].first, kx);
               acc = V::dot_quad(acc, taps[kx], V::load_quad_weights(more));
             }
           }
           y[r][v] = acc;
-          if (kKind != kAny) continue;
-          y[r][v] = Q::any(panel, v, args.zero_point, args.positive, acc);
-          if (!args.positive) y[r][v] = V::add(y[r][v], V::set(args.zero_point));
         }
       }
-#pragma GCC unroll 2
-      for (int v = 0; v < NV && kKind != kAny; ++v) {
-        if (kKind == kPatched) {
-          if (Q::meets_patch(panel, v, y[0][v], y[R - 1][v])) {
-            for (int r = 0; r < R; ++r) y[r][v] = Q::any(panel, v, args.zero_point, true, y[r][v]);
-            continue;
-          }
+      if (kKind == kAny && !is_fast) {
+        Int all[R][NV];  // in memory, for a loop
+#pragma GCC unroll 4
+        for (int i = 0; i < R * NV; ++i) all[i / NV][i % NV] = y[i / NV][i % NV];
+#pragma GCC unroll 1
+        for (int i = 0; i < R * NV; ++i) {
+          Int& word = all[i / NV][i % NV];
+          word = Q::any(panel, i % NV, args.zero_point, args.positive, word);
+          if (!args.positive) word = V::add(word, V::set(args.zero_point));
         }
+#pragma GCC unroll 4
+        for (int i = 0; i < R * NV; ++i) y[i / NV][i % NV] = all[i / NV][i % NV];
+      } else {
 #pragma GCC unroll 2
-        for (int r = 0; r < R; ++r) y[r][v] = Q::fast_positive(y[r][v], scale[v], offset[v]);
+        for (int v = 0; v < NV; ++v) {
+          if (kKind != kPlain && Q::meets_patch(panel, v, y[0][v], y[R - 1][v])) {
+            for (int r = 0; r < R; ++r) y[r][v] = Q::patched(panel, v, y[r][v]);
+          }
+#pragma GCC unroll 2
+          for (int r = 0; r < R; ++r) y[r][v] = Q::fast_positive(y[r][v], scale[v], offset[v]);
+        }
       }
       const Int row0 = V::pack16(y[0][0], NV == 2 ? y[0][NV - 1] : V::zero());
       const Int row1 = R == 2 ? V::pack16(y[R - 1][0], NV == 2 ? y[R - 1][NV - 1] : V::zero()) : row0;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstring>
-#include <type_traits>
 
 #include "kernels/simd/qu8_product.h"
 
@@ -16,8 +15,6 @@ namespace mobilenetv2::qu8 {
 template <class V>
 class PlainInput {
  public:
-  using Pixels = std::conditional_t<V::kReadsRows, RowPixels, TilePixels<V>>;
-
   PlainInput(int32_t channels, int32_t width)
       : tiles_(width, V::kTileCols), channels_(channels), padded_(plain_k(channels).channels()) {}
 
@@ -48,7 +45,7 @@ class PlainInput {
   }
 
   // Tile t of the same rows.
-  Pixels tile(const uint8_t* row0, const uint8_t* row1, const uint8_t* scratch, int32_t t) const {
+  Pixels<V> tile(const uint8_t* row0, const uint8_t* row1, const uint8_t* scratch, int32_t t) const {
     if constexpr (V::kReadsRows) {
       if (padded_ != channels_) {
         row0 = scratch;
@@ -57,7 +54,7 @@ class PlainInput {
       const size_t at = static_cast<size_t>(tiles_.begin(t)) * padded_;
       return {row0 + at, row1 + at, padded_};
     } else {
-      return {scratch + t * tile_bytes()};
+      return Pixels<V>(scratch + t * tile_bytes());
     }
   }
 

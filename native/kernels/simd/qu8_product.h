@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
+#include <type_traits>
 
 #include "kernels/simd/qu8_pack.h"
 
@@ -25,24 +25,30 @@ struct ATile {
   }
 };
 
-// Where the pixels of a product's tile begin: in an A tile, or one after the other in two rows of a narrow tensor.
+// Where the pixels of a product's tile lie: in an A tile.
 template <class V>
 struct TilePixels {
   const uint8_t* a;
+  explicit TilePixels(const uint8_t* a) : a(a) {}
   const uint8_t* at(int r, int c) const { return a + c * V::kColBytes + r * ATile<V>::kRowBytes; }
 };
 
-struct RowPixels {
+// The same, and one after the other in two rows of a narrow tensor.
+template <class V>
+struct StridedPixels {
   const uint8_t* row[2];
-  size_t channels, channels3, channels5;
+  size_t column, column3, column5;  // bytes from a pixel to the next, to the third and the fifth
+  int32_t chunk, block;             // from eight channels to the next, and from every kLanes-th eight
 
-  RowPixels(const uint8_t* row0, const uint8_t* row1, int32_t channels)
-      : row{row0, row1},
-        channels(static_cast<size_t>(channels)),
-        channels3(3 * this->channels),
-        channels5(5 * this->channels) {}
+  explicit StridedPixels(const uint8_t* a)
+      : StridedPixels(a, a + ATile<V>::kRowBytes, V::kColBytes, ATile<V>::kLaneBytes,
+                      ATile<V>::kBlockBytes - (V::kLanes - 1) * ATile<V>::kLaneBytes) {}
+  StridedPixels(const uint8_t* row0, const uint8_t* row1, int32_t channels)
+      : StridedPixels(row0, row1, channels, 8, 8) {}
 
-  void advance(size_t bytes) {
+  // On to chunk i.
+  void advance(int32_t i) {
+    const int32_t bytes = i % V::kLanes == 0 ? block : chunk;
     row[0] += bytes;
     row[1] += bytes;
 #if defined(__GNUC__)
@@ -53,10 +59,18 @@ struct RowPixels {
   }
   [[gnu::always_inline]] const uint8_t* at(int r, int c) const {
     constexpr int kFactor[] = {0, 1, 2, 1, 4, 1, 2};
-    const size_t unit = c == 3 || c == 6 ? channels3 : c == 5 ? channels5 : channels;
+    const size_t unit = c == 3 || c == 6 ? column3 : c == 5 ? column5 : column;
     return row[r] + kFactor[c] * unit;
   }
+
+ private:
+  StridedPixels(const uint8_t* row0, const uint8_t* row1, size_t column, int32_t chunk, int32_t block)
+      : row{row0, row1}, column(column), column3(3 * column), column5(5 * column), chunk(chunk), block(block) {}
 };
+
+// Vectors that broadcast words can read pixels from where they lie.
+template <class V>
+using Pixels = std::conditional_t<V::kReadsRows, StridedPixels<V>, TilePixels<V>>;
 
 // What a product needs of a packed convolution beside the panel.
 struct ProductArgs {
@@ -79,6 +93,7 @@ ProductArgs product_args(const Conv& conv, KShape k, const uint8_t* packed) {
           conv.min_q > 0 || conv.max_q < 255};
 }
 
+// R x C pixels by a panel of kShape, R <= 2.
 template <class V, int R, int C, Shape kShape>
 struct Product {
   static constexpr int NV = vectors_of(kShape);
@@ -88,15 +103,16 @@ struct Product {
   using Words = Int[R][C][NV];
 
   // One step of kGroup channels: every pixel's word times the panel's weights.
-  template <class Pixels>
-  [[gnu::always_inline]] static void step(const Pixels& pixels, size_t at, const uint8_t* w, Words& acc) {
+  template <class From>
+  [[gnu::always_inline]] static void step(const From& pixels, size_t at, const uint8_t* w, Words& acc) {
     typename V::Weights weights[NV];
     for (int v = 0; v < NV; ++v) weights[v] = V::load_weights(w + v * V::kWeightBytes);
 #pragma GCC unroll 2
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
-        const typename V::Pixel pixel = V::broadcast(pixels.at(r, c) + at);
+        typename V::Pixel pixel = V::broadcast(pixels.at(r, c) + at);
+        if constexpr (kShape == kOneAndHalf) pixel = V::whole_and_half(pixel);
 #pragma GCC unroll 2
         for (int v = 0; v < NV; ++v) {
           if constexpr (kShape == kOneAndHalf) {
@@ -220,9 +236,8 @@ struct Product {
     }
   }
 
-  // Of an A tile.
-  [[gnu::always_inline]] static void accumulate(TilePixels<V> tile, const uint8_t* panel, const ProductArgs& args,
-                                                Words& acc) {
+  [[gnu::always_inline]] static void accumulate(const TilePixels<V>& tile, const uint8_t* panel,
+                                                const ProductArgs& args, Words& acc) {
     if constexpr (V::kProduct == ProductForm::matrices) {
       accumulate_matrices(tile.a, panel, args, acc);
     } else {
@@ -230,137 +245,28 @@ struct Product {
     }
   }
 
-  // Of pixels where they lie; whole chunks.
-  [[gnu::always_inline]] static void accumulate(RowPixels pixels, const uint8_t* panel, const ProductArgs& args,
-                                                Words& acc) {
+  [[gnu::always_inline]] static void accumulate(const StridedPixels<V>& first, const uint8_t* panel,
+                                                const ProductArgs& args, Words& acc) {
     constexpr int kStep = NV * V::kWeightBytes;
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
     start(panel, acc);
     const uint8_t* w = panel + Q::kHeaderBytes;
-    const RowPixels first = pixels;
-    for (int32_t chunk = 0; chunk < args.k.chunks; ++chunk, w += 2 * kStep) {
+    StridedPixels<V> pixels = first;
+    int32_t i = 0;
+    while (i < args.k.chunks) {
       step(pixels, 0, w, acc);
       step(pixels, 4, w + kStep, acc);
-      pixels.advance(8);
+      pixels.advance(++i);
+      w += 2 * kStep;
+    }
+    for (int32_t half = 0; half < args.k.half_chunks; ++half, w += kStep) {
+      step(pixels, 0, w, acc);
+      pixels.advance(++i);
     }
     for (int32_t e = 0; e < header->extra_steps; ++e) {
       const uint8_t* extra = args.extra + (header->extra_first + e) * ProductPacking<V>::kExtraBytes;
       step(first, *reinterpret_cast<const int32_t*>(extra), extra + kAlignment, acc);
     }
-  }
-
-  // Accumulators to outputs: emit gets them column by column, see finish_float and finish_fixed.
-  template <class Emit>
-  [[gnu::always_inline]] static void finish(const uint8_t* panel, const ProductArgs& args, Words& acc,
-                                            const Emit& emit) {
-    if constexpr (!V::kFixedPoint) {
-      finish_float(panel, args, acc, emit);
-    } else if (args.positive) {
-      finish_fixed<true>(panel, args, acc, emit);
-    } else {
-      finish_fixed<false>(panel, args, acc, emit);
-    }
-  }
-
-  // emit(bytes, c) gets what column() would make. One sequence without branches: processors that execute in order hide
-  // the latencies of one column behind the others.
-  template <bool kPositive, class Emit>
-  [[gnu::always_inline]] static void finish_fixed(const uint8_t* panel, const ProductArgs& args, Words& acc,
-                                                  const Emit& emit) {
-    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
-    if (!header->is_fast()) Q::template shift_left<NV>(panel, &acc[0][0][0], R * C);
-    const Int multiplier[2] = {Q::constant(panel, Q::kMultiplier, 0), Q::constant(panel, Q::kMultiplier, 1)};
-    const Int right[2] = {Q::constant(panel, Q::kRight, 0), Q::constant(panel, Q::kRight, 1)};
-    const Int zero_point = V::set16(args.zero_point), low = V::set8(args.min_q), high = V::set8(args.max_q);
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
-      Int rows[R];
-#pragma GCC unroll 2
-      for (int r = 0; r < R; ++r) {
-        Int words[2];
-#pragma GCC unroll 2
-        for (int v = 0; v < 2; ++v) {
-          words[v] = kPositive ? Q::fast_positive(acc[r][c][v], multiplier[v], right[v])
-                               : Q::fast_signed(acc[r][c][v], multiplier[v], right[v]);
-        }
-        rows[r] = V::pack16(words[0], words[1]);
-        if (!kPositive) rows[r] = V::add16(rows[r], zero_point);
-      }
-      emit(V::clamp8(V::pack8(rows[0], rows[R - 1]), low, high), c);
-    }
-  }
-
-  // emit(words, c) gets words, not yet clamped and, when signed, before the zero point.
-  template <class Emit>
-  [[gnu::always_inline]] static void finish_float(const uint8_t* panel, const ProductArgs& args, Words& acc,
-                                                  const Emit& emit) {
-    const auto* header = reinterpret_cast<const PanelHeader*>(panel);
-    if (!header->is_fast() ||
-        (header->is_patched() && meets_patch(panel, acc, std::make_integer_sequence<int, R * C>()))) {
-      Words words;
-#pragma GCC unroll 32
-      for (int i = 0; i < R * C * NV; ++i)
-        words[i / (C * NV)][i / NV % C][i % NV] = acc[i / (C * NV)][i / NV % C][i % NV];
-      return finish_rare(panel, args, words, emit);
-    }
-    typename V::Float scale[NV], offset[NV];
-#pragma GCC unroll 2
-    for (int v = 0; v < NV; ++v) {
-      scale[v] = Q::float_constant(panel, Q::kScale, v);
-      offset[v] = Q::float_constant(panel, Q::kOffset, v);
-    }
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
-#pragma GCC unroll 4
-      for (int i = 0; i < R * NV; ++i) {
-        Int& word = acc[i / NV][c][i % NV];
-        word = args.positive ? Q::fast_positive(word, scale[i % NV], offset[i % NV])
-                             : Q::fast_signed(word, scale[i % NV], offset[i % NV]);
-      }
-      emit(acc, c);
-    }
-  }
-
-  template <int... I>
-  [[gnu::always_inline]] static bool meets_patch(const uint8_t* panel, const Words& acc,
-                                                 std::integer_sequence<int, I...>) {
-    bool any = Q::meets_patch(panel, 0, acc[I / C][I % C][0]...);
-    if (NV == 2) any |= Q::meets_patch(panel, 1, acc[I / C][I % C][NV - 1]...);
-    return any;
-  }
-
-  // The same where a vector has no fast form or an accumulator is exceptional. Out of line: the common case keeps its
-  // registers.
-  template <class Emit>
-  [[gnu::noinline]] static void finish_rare(const uint8_t* panel, const ProductArgs& args, Words& acc,
-                                            const Emit& emit) {
-    for (int c = 0; c < C; ++c) {
-      for (int v = 0; v < NV; ++v) {
-        for (int r = 0; r < R; ++r) acc[r][c][v] = Q::any(panel, v, args.zero_point, args.positive, acc[r][c][v]);
-      }
-      emit(acc, c);
-    }
-  }
-
-  // Column c as clamped bytes: lanes [8 channels of row 0][8 of row 1]; with one vector, 4, 4 zeros, 4, 4 zeros.
-  // A template, because a vector type that a template deduces has lost its alignment, which clang warns of on macOS.
-  template <class Outputs>
-  [[gnu::always_inline]] static Int column(const Outputs& words, int c, const ProductArgs& args) {
-    const Int row0 = pack16(words[0][c][0], NV == 2 ? words[0][c][NV - 1] : V::zero(), args);
-    const Int row1 = R == 2 ? pack16(words[R - 1][c][0], NV == 2 ? words[R - 1][c][NV - 1] : V::zero(), args) : row0;
-    return clamp(V::pack8(row0, row1), args);
-  }
-
-  // Of finish_fixed.
-  [[gnu::always_inline]] static Int column(Int bytes, int, const ProductArgs&) { return bytes; }
-
-  [[gnu::always_inline]] static Int pack16(Int a, Int b, const ProductArgs& args) {
-    const Int packed = V::pack16(a, b);
-    return args.positive ? packed : V::add16(packed, V::set16(args.zero_point));
-  }
-
-  [[gnu::always_inline]] static Int clamp(Int bytes, const ProductArgs& args) {
-    return args.clamps ? V::clamp8(bytes, V::set8(args.min_q), V::set8(args.max_q)) : bytes;
   }
 };
 

@@ -81,6 +81,7 @@ struct Requantize {
   [[gnu::always_inline]] static bool meets_patch(const uint8_t* panel, int v, const Acc&... acc) {
     const int32_t patches = reinterpret_cast<const PanelHeader*>(panel)->patches[v];
     bool any = false;
+#pragma GCC unroll 1
     for (int32_t i = 0; i < patches; ++i) any |= V::any_equal(constant(panel, kPatchAt + i, v), acc...);
     return any;
   }
@@ -94,6 +95,17 @@ struct Requantize {
     return V::to_int(V::fma(V::to_float(acc), scale, V::with_sign(offset, acc)));
   }
 
+  // Of the fast form: exceptional accumulators moved to where float is right.
+  static Int patched(const uint8_t* panel, int v, Int acc) {
+    const int32_t patches = reinterpret_cast<const PanelHeader*>(panel)->patches[v];
+#pragma GCC unroll 1
+    for (int32_t i = 0; i < patches; ++i) {
+      const Int hit = V::equal(acc, constant(panel, kPatchAt + i, v));
+      acc = V::add(acc, V::bit_and(hit, constant(panel, kPatchBy + i, v)));
+    }
+    return acc;
+  }
+
   // An accumulator of vector v by whatever form the panel has for it, with the zero point when positive.
   static Int any(const uint8_t* panel, int v, int32_t zero_point, bool positive, Int acc) {
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
@@ -102,10 +114,7 @@ struct Requantize {
       const Int y = full(acc, multiplier, constant(panel, kLeft, v), constant(panel, kRight, v));
       return positive ? V::add(y, V::set(zero_point)) : y;
     }
-    for (int32_t i = 0; i < header->patches[v]; ++i) {
-      const Int hit = V::equal(acc, constant(panel, kPatchAt + i, v));
-      acc = V::add(acc, V::bit_and(hit, constant(panel, kPatchBy + i, v)));
-    }
+    acc = patched(panel, v, acc);
     const Float scale = float_constant(panel, kScale, v), offset = float_constant(panel, kOffset, v);
     return positive ? fast_positive(acc, scale, offset) : fast_signed(acc, scale, offset);
   }

@@ -112,7 +112,7 @@ struct Qu8Ymm {
     store_first(row0, _mm256_castsi256_si128(rows), n);
   }
   static void store_half_rows(Int x, uint8_t* row0, uint8_t* row1, int n) {
-    const Int rows = _mm256_permutevar8x32_epi32(x, _mm256_setr_epi32(0, 4, 0, 4, 1, 5, 1, 5));
+    const Int rows = _mm256_permutevar8x32_epi32(x, _mm256_setr_epi32(0, 4, 0, 4, 2, 6, 2, 6));
     store_first(row1, _mm256_extracti128_si256(rows, 1), n);
     store_first(row0, _mm256_castsi256_si128(rows), n);
   }

@@ -2,7 +2,7 @@
 // the vector type of simd/x86_qu8_*.h.
 #pragma once
 
-#include "kernels/simd/qu8_row_product.h"
+#include "kernels/simd/qu8_tile.h"
 
 namespace mobilenetv2::qu8 {
 
@@ -57,10 +57,11 @@ class Stem {
       const auto make = [&](int32_t x, int pixels, int32_t columns) {
         fill_patches(rows, x, stride, columns, args.scratch);
         uint8_t* to = out + static_cast<size_t>(x) * channels;
-        const RowTarget<V> target{{to, to + channels}, channels, 2 * channels};
-        const auto tile = row_tile<V>(pixels, columns);
+        const RunTile<V> run_tile = tile<V>(pixels, columns);
         for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
-          tile({args.scratch}, args.packed + p * Packing::full_panel_bytes(kPatch), product, target, p);
+          run_tile(Pixels<V>(args.scratch), args.packed + p * Packing::full_panel_bytes(kPatch), product,
+                   row_target<V>(to, to + channels, size_t{2} * channels, channels, p),
+                   panel_shape<V>(channels, p, true));
         }
       };
       for (int32_t t = 0; t < tiles.parts; ++t) make(2 * tiles.begin(t), 2, tiles.count(t));
