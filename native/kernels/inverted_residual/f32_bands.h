@@ -23,10 +23,12 @@ struct F32Bands : F32InvertedResidual<S> {
   using Pixels = typename Whole::Pixels;
   static constexpr int32_t kLanes = Whole::kLanes, kPanel = Whole::kPanel;
 
-  // Bands of this many rows are worth it, and have two edges that do not overlap.
+  // Bands of this many rows have two edges that do not overlap, and repeat little enough at stride 2 to be independent
+  // (measured). Line buffers of one panel, which tiny maps have, count planes anew for each.
   static constexpr int32_t kMinRows = 7;
   static bool supports(const Op& op, const StageShape& s, int32_t slices) {
-    return op.has_expand && s.out_height >= kMinRows * slices;
+    const auto l = Whole::layout(op, s);
+    return op.has_expand && op.depthwise.stride == 1 && s.out_height >= kMinRows * slices && l.buffered == l.planes;
   }
 
   // Scratch: a place per border of two bands, then what each band has for itself.
@@ -46,21 +48,18 @@ struct F32Bands : F32InvertedResidual<S> {
     const auto place = [&](int32_t border) { return reinterpret_cast<float*>(args.scratch + edge_bytes * border); };
 
     typename Whole::Band band;
-    band.plane = edge_rows(op) * l.width * kLanes;
-    if (slice > 0) {
-      band.begin = above.end;
-      band.above = {place(slice - 1), above.begin + s.pad_top, above.end + s.pad_top};
-    }
-    if (slice + 1 < slices) {
-      band.end = below.begin;
-      band.below = {place(slice), below.begin + s.pad_top, below.end + s.pad_top};
-    }
+    band.plane = static_cast<size_t>(edge_rows(op)) * l.width * kLanes;
+    if (slice > 0) band.begin = above.end, band.above = place(slice - 1) + band.plane;
+    if (slice + 1 < slices) band.end = below.begin, band.below = place(slice);
     StageArgs own = args;
     own.scratch = args.scratch + edge_bytes * (slices - 1) + align_up(l.bytes) * slice;
     own.next_expanded = 0;
     if (phase == 0) {
-      if (slice > 0) expand_edge(own, l, band, band.above, above.middle, above.end);
-      if (slice + 1 < slices) expand_edge(own, l, band, band.below, below.begin, below.middle);
+      const int32_t floats = l.width * kLanes;
+      if (slice > 0) {
+        expand_edge(own, l, band.plane, band.above - (above.end - above.middle) * floats, above.middle, above.end);
+      }
+      if (slice + 1 < slices) expand_edge(own, l, band.plane, band.below, below.begin, below.middle);
       return;
     }
     for (int32_t y = share.begin; y < share.end; y += l.strip_rows) {
@@ -85,37 +84,38 @@ struct F32Bands : F32InvertedResidual<S> {
     return static_cast<size_t>(l.planes) * edge_rows(op) * l.width * kLanes;
   }
 
-  // Input rows [begin, end) to their places in an edge, padding included.
-  static void expand_edge(const StageArgs& args, const typename Whole::Layout& l, const typename Whole::Band& band,
-                          const EdgeRows& edge, int32_t begin, int32_t end) {
+  // Input rows [begin, end) to `out`, in planes, padding included.
+  static void expand_edge(const StageArgs& args, const typename Whole::Layout& l, size_t plane, float* out,
+                          int32_t begin, int32_t end) {
+    const StageShape& s = args.shape;
+    for (int32_t y = begin; y < end; ++y, out += l.width * kLanes) {
+      const bool image = y >= 0 && y < s.in_height;
+      for (int32_t p = 0; p < l.planes; ++p) {
+        image ? Whole::pad_row(out + p * plane, l.width, s) : Whole::zero(out + p * plane, l.width);
+      }
+      if (image) expand_row(args, l, {out, plane}, y);
+    }
+  }
+
+  static void expand_row(const StageArgs& args, const typename Whole::Layout& l, const PaddedRow& row, int32_t y) {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
-    const PaddedRows rows{edge.base, 0, l.width, edge};
-    for (int32_t y = begin; y < end; ++y) {
-      float* row = rows.row(y + s.pad_top, kLanes);
-      for (int32_t p = 0; p < l.planes; ++p, row += band.plane) {
-        y >= 0 && y < s.in_height ? Whole::pad_row(row, l.width, s) : Whole::zero(row, l.width);
-      }
-    }
-    begin = std::max(begin, 0);
-    end = std::min(end, s.in_height);
-    if (begin >= end) return;
     auto* narrow = reinterpret_cast<float*>(args.scratch);
     auto** pixels = reinterpret_cast<float**>(args.scratch + l.pixels);
-    if (!Whole::in_place(s)) Pixels::pack(args.input, begin, end, s.in_width, s.in_channels, narrow);
-    Whole::list_padded(rows, s, begin, end, pixels);
+    if (!Whole::in_place(s)) Pixels::pack(args.input, y, y + 1, s.in_width, s.in_channels, narrow);
+    Whole::list_padded(&row, s, 1, pixels);
     typename Whole::Strip strip{};
-    strip.new_begin = begin, strip.new_end = end;
+    strip.new_begin = y, strip.new_end = y + 1;
     strip.image = args.input;
     strip.narrow = narrow;
-    strip.narrow_plane = static_cast<size_t>(end - begin) * s.in_width * kLanes;
+    strip.narrow_plane = static_cast<size_t>(s.in_width) * kLanes;
     strip.pixels = pixels;
-    strip.plane = band.plane;
+    strip.plane = row.plane;
     const auto* packed = reinterpret_cast<const float*>(args.packed);
     for (int32_t c = 0; c < op.depthwise.out_channels; c += kPanel) {
-      strip.offset = c / kLanes * band.plane;
+      strip.first_plane = c / kLanes;
       packed = Whole::expand(op, s, strip, packed, c);
-      packed += (std::min(op.depthwise.out_channels - c, kPanel) + kLanes - 1) / kLanes * Depthwise::kPacked;
+      packed += std::min(l.planes - c / kLanes, kPanel / kLanes) * Depthwise::kPacked;
     }
   }
 };

@@ -82,7 +82,7 @@ struct F32InvertedResidual {
     int32_t buffered;         // planes the line buffer holds
     int32_t capacity, width;  // of one plane: padded rows, padded columns
     size_t plane;             // floats of one plane of the line buffer
-    size_t line, depthwise, pixels, bytes;
+    size_t line, depthwise, rows, pixels, bytes;
   };
 
   // Pixels of one vector lie in the image as tiles want them, so that rows are expanded in place.
@@ -113,16 +113,18 @@ struct F32InvertedResidual {
     l.line = narrow_bytes(in_pixels, s);
     const size_t line_floats = op.has_expand ? l.buffered * l.plane : kLanes;  // else only a vector of zeros
     l.depthwise = l.line + align_up(line_floats * sizeof(float));
-    l.pixels = l.depthwise + align_up(l.planes * out_pixels * kLanes * sizeof(float));
+    l.rows = l.depthwise + align_up(l.planes * out_pixels * kLanes * sizeof(float));
+    l.pixels = l.rows + align_up(op.has_expand ? l.capacity * sizeof(PaddedRow) : 0);
     l.bytes = l.pixels + align_up(std::max(in_pixels, 2 * out_pixels) * sizeof(float*));
     return l;
   }
 
-  // Expanded rows that a line buffer does not hold, because they are in place already: see F32Bands.
+  // Input rows [begin, end), those around the image counted, whose expansion the line buffer holds. Those before and
+  // after them are elsewhere, in planes: see F32Bands.
   struct Band {
-    int32_t begin = INT32_MIN, end = INT32_MAX;  // input rows, those around the image counted, that it holds
-    EdgeRows above{}, below{nullptr, INT32_MAX, INT32_MAX};  // the others, in their first plane
-    size_t plane = 0;                                        // floats of such a plane
+    int32_t begin = INT32_MIN, end = INT32_MAX;
+    float *above = nullptr, *below = nullptr;  // one past the last row before begin; row end
+    size_t plane = 0;                          // floats of a plane
   };
 
   static void strip(StageArgs& args, const Layout& l, const Band& band, int32_t row_begin, int32_t row_end) {
@@ -146,85 +148,104 @@ struct F32InvertedResidual {
     auto* narrow = reinterpret_cast<float*>(args.scratch);
     auto* line = reinterpret_cast<float*>(args.scratch + l.line);
     auto* out = reinterpret_cast<float*>(args.scratch + l.depthwise);
+    auto* rows = reinterpret_cast<PaddedRow*>(args.scratch + l.rows);
     auto** pixels = reinterpret_cast<float**>(args.scratch + l.pixels);
 
     // Input rows of this strip in the line buffer, and those among them that it does not hold yet.
-    const int32_t first = std::max(row_begin * kStride - s.pad_top, band.begin);
-    const int32_t end = std::min((row_end - 1) * kStride - s.pad_top + 3, band.end);
+    const int32_t top = row_begin * kStride - s.pad_top;
+    const int32_t end = (row_end - 1) * kStride - s.pad_top + 3;
     const bool keeps = l.buffered == l.planes;
-    const int32_t new_begin = std::max(keeps ? std::max(first, args.next_expanded) : first, 0);
-    const int32_t new_end = std::max(std::min(end, s.in_height), new_begin);
-    args.next_expanded = std::max(args.next_expanded, new_end);
+    Strip strip{};
+    strip.row_begin = row_begin, strip.row_end = row_end;
+    strip.first = std::max(top, band.begin), strip.end = std::min(end, band.end);
+    strip.new_begin = std::max(keeps ? std::max(strip.first, args.next_expanded) : strip.first, 0);
+    strip.new_end = std::max(std::min(strip.end, s.in_height), strip.new_begin);
+    strip.blank = strip.new_begin == std::max(strip.first, 0);
+    args.next_expanded = std::max(args.next_expanded, strip.new_end);
 
-    if (!in_place(s)) Pixels::pack(args.input, new_begin, new_end, s.in_width, s.in_channels, narrow);
-    Strip strip{row_begin, row_end, first, end, new_begin, new_end};
-    strip.blank = new_begin == std::max(first, 0);
-    strip.rows = {line, l.capacity, l.width, band.above, band.below};
-    strip.plane = l.plane;
-    strip.edge_plane = band.plane;
+    if (!in_place(s)) Pixels::pack(args.input, strip.new_begin, strip.new_end, s.in_width, s.in_channels, narrow);
+    list_rows(l, s, band, line, top, end, rows);
+    list_padded(rows + (strip.new_begin - top), s, strip.new_end - strip.new_begin, pixels);
     strip.image = args.input;
     strip.narrow = narrow;
-    strip.narrow_plane = static_cast<size_t>(new_end - new_begin) * s.in_width * kLanes;
+    strip.narrow_plane = static_cast<size_t>(strip.new_end - strip.new_begin) * s.in_width * kLanes;
     strip.pixels = pixels;
-    list_padded(strip.rows, s, new_begin, new_end, pixels);
+    strip.line = line;
+    strip.plane = l.plane;
+    strip.rows = rows, strip.top = top;
     strip.out_plane = static_cast<size_t>(row_end - row_begin) * s.out_width * kLanes;
     for (int32_t c = 0; c < op.depthwise.out_channels; c += kPanel) {
-      strip.offset = keeps ? c / kLanes * l.plane : 0;
+      strip.first_plane = keeps ? c / kLanes : 0;
       strip.out = out + c / kLanes * strip.out_plane;
-      packed = panel<kStride>(op, s, strip, packed, c);
+      packed = panel<kStride>(op, s, l, strip, packed, c);
       if (!keeps) strip.blank = false;
     }
     return packed;
   }
 
-  // Where the pixels of input rows [begin, end) go in the line buffer's first plane.
-  static void list_padded(const PaddedRows& rows, const StageShape& s, int32_t begin, int32_t end, float** pixels) {
-    for (int32_t y = begin; y < end; ++y) {
-      float* row = rows.row(y + s.pad_top, kLanes) + s.pad_left * kLanes;
+  // Where input rows [begin, end) are, those around the image counted.
+  static void list_rows(const Layout& l, const StageShape& s, const Band& band, float* line, int32_t begin, int32_t end,
+                        PaddedRow* rows) {
+    const int32_t floats = l.width * kLanes;
+    for (int32_t y = begin; y < end; ++y, ++rows) {
+      if (y < band.begin) {
+        *rows = {band.above + (y - band.begin) * floats, band.plane};
+      } else if (y >= band.end) {
+        *rows = {band.below + (y - band.end) * floats, band.plane};
+      } else {
+        *rows = {line + (y + s.pad_top) % l.capacity * floats, l.plane};
+      }
+    }
+  }
+
+  // Where the pixels of `count` input rows go in the first plane.
+  static void list_padded(const PaddedRow* rows, const StageShape& s, int32_t count, float** pixels) {
+    for (int32_t i = 0; i < count; ++i) {
+      float* row = rows[i].first + s.pad_left * kLanes;
       for (int32_t x = 0; x < s.in_width; ++x) *pixels++ = row + x * kLanes;
     }
   }
 
   // What a panel of a strip's channels is made from.
   struct Strip {
-    int32_t row_begin, row_end;      // output rows
-    int32_t first, end;              // input rows they touch
-    int32_t new_begin, new_end;      // those the line buffer lacks
-    bool blank = false;              // the panel's part of the line buffer was not used before in this image
-    Rows image = {};                 // the input
-    const float* narrow = nullptr;   // pixels of the new rows, in planes, unless they are read in place
-    size_t narrow_plane = 0;         // floats of such a plane
-    float* const* pixels = nullptr;  // where they go in the line buffer's first plane
-    PaddedRows rows = {};            // the line buffer's first plane
-    size_t plane = 0;                // floats of one
-    size_t edge_plane = 0;           // and of one of edge rows
-    size_t offset = 0;               // floats in the line buffer before the panel's first plane
-    float* out = nullptr;            // the first output pixel of that plane
-    size_t out_plane = 0;            // floats of a plane of output pixels
+    int32_t row_begin, row_end;       // output rows
+    int32_t first, end;               // input rows in the line buffer that they touch
+    int32_t new_begin, new_end;       // those the line buffer lacks
+    bool blank = false;               // the panel's part of the line buffer was not used before in this image
+    Rows image = {};                  // the input
+    const float* narrow = nullptr;    // pixels of the new rows, in planes, unless they are read in place
+    size_t narrow_plane = 0;          // floats of such a plane
+    float* const* pixels = nullptr;   // where they go in the first plane
+    float* line = nullptr;            // the line buffer
+    size_t plane = 0;                 // floats of a plane of it
+    const PaddedRow* rows = nullptr;  // where input rows from `top` on are
+    int32_t top = 0;
+    int32_t first_plane = 0;  // the panel's
+    float* out = nullptr;     // the first output pixel of that plane
+    size_t out_plane = 0;     // floats of a plane of output pixels
   };
 
   // The panel of channels from c on: new rows to the line buffer, then depthwise. Returns the end of its weights.
   template <int kStride>
-  static const float* panel(const Op& op, const StageShape& s, const Strip& strip, const float* packed, int32_t c) {
-    PaddedRows rows = strip.rows;
-    rows.next_plane(strip.offset, c / kLanes * strip.edge_plane);
-    const PaddedRows first_plane = rows;
-    const int32_t planes = (std::min(op.depthwise.out_channels - c, kPanel) + kLanes - 1) / kLanes;
-    for (int32_t p = 0; p < planes; ++p, rows.base += strip.plane) {
-      if (strip.blank) pad_columns(rows, s);
-      pad_rows(rows, s, strip.first, strip.end);
+  static const float* panel(const Op& op, const StageShape& s, const Layout& l, const Strip& strip, const float* packed,
+                            int32_t c) {
+    const int32_t planes = std::min(l.planes - c / kLanes, kPanel / kLanes);
+    for (int32_t p = strip.first_plane; p < strip.first_plane + planes; ++p) {
+      if (strip.blank) pad_columns(strip.line + p * l.plane, l, s);
+      pad_rows(strip, p, l, s);
     }
     packed = expand(op, s, strip, packed, c);
-    rows = first_plane;
-    for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked, rows.next_plane(strip.plane, strip.edge_plane)) {
+    for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked) {
       const Kernel3x3<kStride> kernel(packed, op.depthwise.min_f32, op.depthwise.max_f32);
       float* out = strip.out + p * strip.out_plane;
+      const PaddedRow* rows = strip.rows + (strip.row_begin * kStride - s.pad_top - strip.top);
+      const int32_t plane = strip.first_plane + p;
       int32_t y = strip.row_begin;
-      for (; y + kOut <= strip.row_end; y += kOut, out += kOut * s.out_width * kLanes) {
-        kernel.template rows<kOut>(PaddedColumns<kStride, kOut>(rows, y * kStride), s.out_width, out);
+      for (; y + kOut <= strip.row_end; y += kOut, rows += kOut * kStride, out += kOut * s.out_width * kLanes) {
+        kernel.template rows<kOut>(PaddedColumns<kStride, kOut>(rows, plane), s.out_width, out);
       }
-      for (; y < strip.row_end; ++y, out += s.out_width * kLanes) {
-        kernel.template rows<1>(PaddedColumns<kStride, 1>(rows, y * kStride), s.out_width, out);
+      for (; y < strip.row_end; ++y, rows += kStride, out += s.out_width * kLanes) {
+        kernel.template rows<1>(PaddedColumns<kStride, 1>(rows, plane), s.out_width, out);
       }
     }
     return packed;
@@ -274,7 +295,7 @@ struct F32InvertedResidual {
     t.depth = e.in_channels;
     t.panel = packed;
     t.out = strip.pixels;
-    t.out_offset = strip.offset;
+    t.out_offset = strip.first_plane * strip.plane;
     t.vector_stride = strip.plane;
     const int32_t width = Gemm::panel_width(e.out_channels - c);
     t.channels = width;  // whole: projection reads no lane beyond out_channels, whatever it holds
@@ -321,10 +342,9 @@ struct F32InvertedResidual {
     return t;
   }
 
-  // Zeros beside the image, in all rows of the ring. What is written to these later leaves them alone.
-  static void pad_columns(const PaddedRows& rows, const StageShape& s) {
-    float* row = rows.base;
-    for (int32_t y = 0; y < rows.capacity; ++y, row += rows.width * kLanes) pad_row(row, rows.width, s);
+  // Zeros beside the image, in all rows of a plane. What is written to these later leaves them alone.
+  static void pad_columns(float* plane, const Layout& l, const StageShape& s) {
+    for (int32_t y = 0; y < l.capacity; ++y, plane += l.width * kLanes) pad_row(plane, l.width, s);
   }
 
   static void pad_row(float* row, int32_t width, const StageShape& s) {
@@ -333,10 +353,12 @@ struct F32InvertedResidual {
     zero(row + right * kLanes, width - right);
   }
 
-  // Zeros above and below the image, among rows [first, end).
-  static void pad_rows(const PaddedRows& rows, const StageShape& s, int32_t first, int32_t end) {
-    for (int32_t y = first; y < 0; ++y) zero(rows.row(y + s.pad_top, kLanes), rows.width);
-    for (int32_t y = std::max(first, s.in_height); y < end; ++y) zero(rows.row(y + s.pad_top, kLanes), rows.width);
+  // Zeros above and below the image.
+  static void pad_rows(const Strip& strip, int32_t plane, const Layout& l, const StageShape& s) {
+    for (int32_t y = strip.first; y < 0; ++y) zero(strip.rows[y - strip.top].in_plane(plane), l.width);
+    for (int32_t y = std::max(strip.first, s.in_height); y < strip.end; ++y) {
+      zero(strip.rows[y - strip.top].in_plane(plane), l.width);
+    }
   }
 
   static void zero(float* out, int32_t vectors) {

@@ -68,7 +68,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
   struct Layout {
     typename Whole::Layout block;  // the line buffer's geometry
     size_t out_plane;              // floats
-    size_t slices, slice_bytes, line, pixels;
+    size_t slices, slice_bytes, line, rows, pixels;
   };
 
   static Layout layout(const Op& op, const StageShape& s) {
@@ -80,10 +80,14 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     l.out_plane = out_pixels * kLanes;
     l.slices = align_up(l.block.planes * l.out_plane * sizeof(float));
     l.line = Whole::narrow_bytes(in_pixels, s);
-    l.pixels = l.line + align_up(line_floats * sizeof(float));
+    l.rows = l.line + align_up(line_floats * sizeof(float));
+    l.pixels = l.rows + align_up(op.has_expand ? padded_rows(op, s) * sizeof(PaddedRow) : 0);
     l.slice_bytes = l.pixels + align_up(std::max(in_pixels, 2 * out_pixels) * sizeof(float*));
     return l;
   }
+
+  // Input rows that the output touches, those around the image counted.
+  static int32_t padded_rows(const Op& op, const StageShape& s) { return (s.out_height - 1) * op.depthwise.stride + 3; }
 
   template <int kStride>
   static void expand_and_depthwise(const StageArgs& args, const Layout& l, uint8_t* own, const Share& panels) {
@@ -92,16 +96,19 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     const StageShape& s = args.shape;
     auto* narrow = reinterpret_cast<float*>(own);
     auto* line = reinterpret_cast<float*>(own + l.line);
+    auto* rows = reinterpret_cast<PaddedRow*>(own + l.rows);
     auto** pixels = reinterpret_cast<float**>(own + l.pixels);
     if (!Whole::in_place(s)) Pixels::pack(args.input, 0, s.in_height, s.in_width, s.in_channels, narrow);
-    Whole::list_padded({line, l.block.capacity, l.block.width}, s, 0, s.in_height, pixels);
+    Whole::list_rows(l.block, s, {}, line, -s.pad_top, padded_rows(op, s) - s.pad_top, rows);
+    Whole::list_padded(rows + s.pad_top, s, s.in_height, pixels);
 
     const size_t weights = static_cast<size_t>(s.in_channels + 1) * kPanel + kPanel / kLanes * Depthwise::kPacked;
     const auto* packed = reinterpret_cast<const float*>(args.packed) + weights * panels.begin;
     typename Whole::Strip strip{};
     strip.image = args.input;
-    strip.rows = {line, l.block.capacity, l.block.width};
+    strip.line = line;
     strip.plane = l.block.plane;
+    strip.rows = rows, strip.top = -s.pad_top;
     strip.narrow_plane = static_cast<size_t>(s.in_height) * s.in_width * kLanes;
     strip.out_plane = l.out_plane;
     for (int32_t p = panels.begin; p < panels.end; ++p, packed += weights) {
@@ -118,7 +125,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
         strip.narrow = narrow + first_pixel * kLanes;
         strip.pixels = pixels + first_pixel;
         strip.out = out + static_cast<size_t>(y) * s.out_width * kLanes;
-        Whole::template panel<kStride>(op, s, strip, packed, p * kPanel);
+        Whole::template panel<kStride>(op, s, l.block, strip, packed, p * kPanel);
       }
     }
   }

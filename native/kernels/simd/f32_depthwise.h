@@ -10,32 +10,13 @@
 
 namespace mobilenetv2 {
 
-// Rows of a line buffer that lie elsewhere, because two threads read them.
-struct EdgeRows {
-  float* base = nullptr;
-  int32_t begin = 0, end = 0;
-};
+// Where a row of a line buffer is. Its padding is stored, so that taps never look at the image's edge; pixels are one
+// vector of channels each, and each vector of channels has its own plane.
+struct PaddedRow {
+  float* first = nullptr;  // in the first plane
+  size_t plane = 0;        // floats from plane to plane
 
-// A ring of rows whose padding is stored, so that taps never look at the image's edge. Rows and columns are counted
-// from the padding's first; pixels are one vector of channels each, and each vector of channels has its own plane.
-struct PaddedRows {
-  float* base = nullptr;
-  int32_t capacity = 0, width = 0;                         // rows, pixels
-  EdgeRows above{}, below{nullptr, INT32_MAX, INT32_MAX};  // the first and last ones that are read
-
-  float* row(int32_t y, int32_t lanes) const {
-    const size_t floats = static_cast<size_t>(width) * static_cast<size_t>(lanes);
-    if (y < above.end) return above.base + static_cast<size_t>(y - above.begin) * floats;
-    if (y >= below.begin) return below.base + static_cast<size_t>(y - below.begin) * floats;
-    return base + static_cast<size_t>(y % capacity) * floats;
-  }
-
-  // To the next vector of channels: planes of the ring and of edges are that many floats long.
-  void next_plane(size_t ring, size_t edge) {
-    base += ring;
-    if (above.base != nullptr) above.base += edge;
-    if (below.base != nullptr) below.base += edge;
-  }
+  float* in_plane(int32_t p) const { return first + plane * static_cast<size_t>(p); }
 };
 
 template <class S>
@@ -70,12 +51,13 @@ struct F32Depthwise {
     }
   };
 
-  // Rows of a line buffer from y on, padding included, column by column.
+  // Rows of a line buffer in plane p, padding included, column by column.
   template <int kRows>
   struct PaddedColumns {
     const float* row[kRows];
-    PaddedColumns(const PaddedRows& rows, int32_t y) {
-      for (int i = 0; i < kRows; ++i) row[i] = rows.row(y + i, kLanes);
+    PaddedColumns(const PaddedRow* rows, int32_t p) {
+#pragma GCC unroll 5
+      for (int i = 0; i < kRows; ++i) row[i] = rows[i].in_plane(p);
     }
     // How many of the next `count` groups of columns next() may read.
     int32_t inside(int32_t, int32_t count) const { return count; }
