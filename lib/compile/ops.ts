@@ -86,14 +86,20 @@ class Lowering {
 
   conv(spec: ConvSpec, input: Quantization | null): NativeConv {
     const { inChannels, outChannels, kernel, stride, depthwise, weights, name } = spec;
-    const size = { inChannels, outChannels, kernel, stride, depthwise };
     if (weights.kind === 'float32') {
+      const size = { inChannels, outChannels, kernel, stride, depthwise };
       return { ...size, weights: weights.values, bias: weights.bias, ...floatRange(spec.activation) };
     }
     const from = this.unsigned(input, name, ' (input)');
     const to = this.unsigned(spec.output, name);
+    const { min, max } = activationRange(spec.activation, to);
+    // Without spreads: V8 makes a dictionary of so large an object, which takes five kilobytes.
     return {
-      ...size,
+      inChannels,
+      outChannels,
+      kernel,
+      stride,
+      depthwise,
       weights: weights.values,
       bias: weights.bias,
       weightSigned: weights.values instanceof Int8Array,
@@ -105,7 +111,8 @@ class Lowering {
       inputZeroPoint: from.zeroPoint,
       outputZeroPoint: to.zeroPoint,
       inputSigned: false,
-      ...activationRange(spec.activation, to),
+      min,
+      max,
     };
   }
 
