@@ -348,8 +348,9 @@ struct F32Gemm {
     finish<Unit, kUnits>(t, rows, first, kRows);
   }
 
+  // Out of line: part tiles of all sizes share it.
   template <class Unit, int kUnits>
-  static void finish(const GemmTile& t, const float* in, int32_t first, int32_t rows) {
+  [[gnu::noinline]] static void finish(const GemmTile& t, const float* in, int32_t first, int32_t rows) {
     const Clamp<Unit> clamp(t.lo, t.hi), residual_clamp(t.residual_lo, t.residual_hi);
     for (int32_t r = first; r < first + rows; ++r) {
       float* out = t.out[r] + t.out_offset;
