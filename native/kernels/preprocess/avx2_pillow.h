@@ -17,7 +17,7 @@
 
 namespace mobilenetv2::avx2 {
 
-struct PillowFilter : TwoPartWeights<int16_t> {
+struct PillowFilter : TwoPartWeights<PillowFilter, int16_t> {
   static constexpr int32_t kStrip = 4;
   static constexpr int32_t column_step(int32_t channels) { return channels == 1 ? 8 : 4; }
   static constexpr int32_t kRowStep = 2;

@@ -16,7 +16,7 @@
 
 namespace mobilenetv2::neon {
 
-struct PillowFilter : TwoPartWeights<uint16_t> {
+struct PillowFilter : TwoPartWeights<PillowFilter, uint16_t> {
   static constexpr int32_t kStrip = 4;
   static constexpr int32_t column_step(int32_t channels) { return channels == 1 ? 8 : 4; }
   static constexpr int32_t kRowStep = 1;

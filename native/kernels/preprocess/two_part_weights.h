@@ -7,9 +7,9 @@
 
 namespace mobilenetv2 {
 
-// The part of a PillowDriver's filter that is about weights. Each instruction set has a Part of its own, and so code
-// of its own.
-template <typename Part>
+// The part of a PillowDriver's filter that is about weights. `Filter`, which derives from it, makes it code of its
+// instruction set alone.
+template <class Filter, typename Part>
 struct TwoPartWeights {
   static constexpr size_t kWeightBytes = 2 * sizeof(Part);
   static constexpr int kLowBits = 11;
