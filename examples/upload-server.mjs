@@ -17,6 +17,8 @@ const statusOf = {
 };
 
 const server = Fastify({ bodyLimit: 20 * 2 ** 20 });
+// Bytes and nothing else: a string would be a path, and text or JSON bodies would let strangers name local files.
+server.removeAllContentTypeParsers();
 server.addContentTypeParser(/^image\//, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
 server.post('/classify', async (request, reply) => {

@@ -78,12 +78,12 @@ describe('examples', () => {
       server.stdout?.on('data', (chunk) => resolve(/http\S+/.exec(String(chunk))?.[0] as string));
       server.stderr?.on('data', (chunk) => reject(new Error(String(chunk))));
     });
-    const post = async (body: Uint8Array, query = '') => {
-      const headers = { 'content-type': 'image/png' };
+    const post = async (body: Uint8Array | string, query = '', type = 'image/png') => {
+      const headers = { 'content-type': type };
       const response = await fetch(`${address}/classify${query}`, {
         method: 'POST',
         headers,
-        body: new Uint8Array(body),
+        body: typeof body === 'string' ? body : new Uint8Array(body),
       });
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     };
@@ -92,6 +92,9 @@ describe('examples', () => {
     expect(good).toMatchObject({ status: 200, body: { predictions: [{ probability: expect.any(Number) }, {}] } });
     expect(await post(photo.subarray(0, 5000))).toMatchObject({ status: 415, body: { error: 'IMAGE_INVALID' } });
     expect(await post(photo, '?top=no')).toMatchObject({ status: 400, body: { error: 'INVALID_ARGUMENT' } });
+    // A path is no upload.
+    expect(await post(baboon, '', 'text/plain')).toMatchObject({ status: 415 });
+    expect(await post(JSON.stringify(baboon), '', 'application/json')).toMatchObject({ status: 415 });
     server.kill('SIGTERM');
     expect(await new Promise((resolve) => server.once('exit', (...end) => resolve(end)))).toEqual([0, null]);
   });
