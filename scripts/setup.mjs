@@ -37,15 +37,13 @@ function readJson(path) {
 }
 
 function checkNode() {
-  const wanted = readJson('package.json')
-    .engines.node.match(/(\d+)\.(\d+)/)
-    .slice(1)
-    .map(Number);
-  const found = process.versions.node.split('.').map(Number);
-  if (found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1])) {
-    throw new SetupError(
-      `Node ${wanted.join('.')} or newer is needed; this is ${process.version} (${process.execPath}).`,
-    );
+  const { node } = readJson('package.json').engines; // such as ^20.19.0 || >=22.12.0
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const ranges = [...node.matchAll(/(\^|>=)(\d+)\.(\d+)/g)].map(([, sign, ...least]) => [sign, ...least.map(Number)]);
+  const fits = ([sign, leastMajor, leastMinor]) =>
+    major === leastMajor ? minor >= leastMinor : sign === '>=' && major > leastMajor;
+  if (!ranges.some(fits)) {
+    throw new SetupError(`Node ${node} is needed; this is ${process.version} (${process.execPath}).`);
   }
 }
 

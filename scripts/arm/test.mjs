@@ -7,7 +7,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { buildTypeScript } from '../build.mjs';
-import { armRunner, missingForArm, NODE_VERSIONS, nodeOf } from '../packaging/nodes.mjs';
+import { armRunner, EMULATED_NODE_VERSION, missingForArm, nodeOf } from '../packaging/nodes.mjs';
 import { buildTarget } from '../prebuilds/build.mjs';
 import { targetNamed } from '../prebuilds/targets.mjs';
 import { installZig } from '../prebuilds/zig.mjs';
@@ -101,7 +101,7 @@ function writeNodeScript() {
   const preload = join(bin, 'exec-path.mjs');
   mkdirSync(bin, { recursive: true });
   writeFileSync(preload, `process.execPath = ${JSON.stringify(script)};\n`);
-  const command = [...armRunner('arm64', API_CPU), nodeOf(NODE_VERSIONS[1], 'linux-arm64')]
+  const command = [...armRunner('arm64', API_CPU), nodeOf(EMULATED_NODE_VERSION, 'linux-arm64')]
     .map((word) => `'${word}'`)
     .join(' ');
   writeFileSync(script, `#!/bin/sh\nNODE_OPTIONS='--import=${preload}' exec ${command} "$@"\n`);

@@ -15,7 +15,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, runScript, SetupError } from '../setup.mjs';
-import { ARMV7_NODE_VERSION, armRunner, missingForArm, muslNode, NODE_VERSIONS, nodeOf, wine } from './nodes.mjs';
+import {
+  ARMV7_NODE_VERSION,
+  armRunner,
+  EMULATED_NODE_VERSION,
+  missingForArm,
+  muslNode,
+  NODE_VERSIONS,
+  nodeOf,
+  wine,
+} from './nodes.mjs';
 
 const MAX_TARBALL_BYTES = 8e6;
 /** Not among the dependencies: needed here alone, and large. */
@@ -183,7 +192,7 @@ function selfTest(folder, tuple, [command, ...args], settings = {}) {
 
 /** Under another name than node.exe, as packaged applications have it. */
 function selfTestOnWindows(folder) {
-  copyFileSync(nodeOf(NODE_VERSIONS[1], 'win-x64'), join(folder, 'application.exe'));
+  copyFileSync(nodeOf(EMULATED_NODE_VERSION, 'win-x64'), join(folder, 'application.exe'));
   const settings = { WINEPREFIX: join(scratch, 'wine'), WINEDEBUG: '-all', NODE_SKIP_PLATFORM_CHECK: '1' };
   return selfTest(folder, 'win32-x64', [wine(), 'application.exe'], settings);
 }
@@ -243,7 +252,7 @@ await runScript(() => {
     } else {
       check('classify on ARM', () => {
         const folder = install('arm64', tarball, ['--os=linux', '--cpu=arm64', '--libc=glibc']);
-        return consume(folder, [...armRunner('arm64', 'cortex-a76'), nodeOf(NODE_VERSIONS[1], 'linux-arm64')]);
+        return consume(folder, [...armRunner('arm64', 'cortex-a76'), nodeOf(EMULATED_NODE_VERSION, 'linux-arm64')]);
       });
     }
     if (noEmulator || !hasPrebuild('linux-arm/node.napi.armv7.glibc.node')) {

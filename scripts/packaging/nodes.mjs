@@ -6,8 +6,11 @@ import { cached } from '../prebuilds/cache.mjs';
 import { SetupError } from '../setup.mjs';
 import { withoutRelr } from './elf-relr.mjs';
 
-/** The oldest Node of package.json's engines, and the newest of each line that is maintained. */
-export const NODE_VERSIONS = ['20.19.0', '22', '24'];
+/** The oldest Nodes of package.json's engines, and the newest of each line that is maintained. */
+export const NODE_VERSIONS = ['20.19.0', '22.12.0', '22', '24'];
+
+/** The one for platforms that are emulated, where all of them would take too long. */
+export const EMULATED_NODE_VERSION = '22';
 
 /** The newest there is for ARMv7 in the registry; older than engines asks for, but enough for the self-test. */
 export const ARMV7_NODE_VERSION = '20.11.0';
