@@ -199,7 +199,8 @@ struct Qu8 {
   }
   // The same in the form of a panel with one vector, 1 <= n <= 16.
   static void store_half_rows(Int x, uint8_t* row0, uint8_t* row1, int n) {
-    const Int rows = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 4, 8, 12, 2, 6, 10, 14), x);
+    const Int rows =
+        _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 4, 8, 12, 2, 6, 10, 14), x);
     const auto first = static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1);
     _mm_mask_storeu_epi8(row1, first, _mm512_extracti32x4_epi32(rows, 1));
     _mm_mask_storeu_epi8(row0, first, _mm512_castsi512_si128(rows));
