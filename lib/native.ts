@@ -266,8 +266,9 @@ function named<T>(use: () => T): T {
       'NATIVE_UNAVAILABLE',
       `no native addon for ${platform.join(', ')}: ` +
         `looked in ${join(packageRoot, 'build', 'Release')} and ${join(packageRoot, 'prebuilds')}. ` +
-        'If this platform is one of those in docs/PLATFORMS.md, install the package again; else build it with ' +
-        '`npm run build` in a clone of the repository (CMake and a C++17 compiler are needed). ' +
+        'Published are Linux (x64, arm64, ARMv7), macOS and Windows (x64, arm64): if this is one of them, install the ' +
+        'package again; else build it with `npm run build` in a clone of the repository (CMake and a C++17 compiler ' +
+        'are needed). ' +
         `Reason: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`,
       { cause },
     );

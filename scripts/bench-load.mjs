@@ -128,10 +128,11 @@ function percent(ours, theirs) {
 }
 
 await runScript(async () => {
+  const wanted = networks();
   if (!options.json) await setUp();
   if (!options['no-peers']) installPeers(options.peers, say);
   const results = [];
-  for (const network of networks()) {
+  for (const network of wanted) {
     results.push(await measure(await withTensor(network)));
     if (!options.json) print(results.at(-1));
   }

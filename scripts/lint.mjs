@@ -14,7 +14,7 @@ await runScript(() => {
   installDependencies();
   const biome = tool('@biomejs/biome/bin/biome', ['check', '--error-on-warnings', ...(fix ? ['--write'] : [])]);
 
-  const sources = ['native', 'test/native'].flatMap((directory) =>
+  const sources = ['native', 'scripts', 'test/native'].flatMap((directory) =>
     readdirSync(join(root, directory), { recursive: true })
       .filter((name) => /\.(cc|h)$/.test(name))
       .map((name) => join(directory, name)),
