@@ -1,6 +1,7 @@
 /** The facade: load a model, classify images. */
 
 import { attempt, checkImages, type ImageOutcome, isIterable } from './batch.js';
+import { checkStillThere } from './buffers.js';
 import { type Call, Calls } from './calls.js';
 import {
   activationOf,
@@ -85,7 +86,7 @@ interface Parts {
  * share its threads and one queue of images. All work is done off the JavaScript thread.
  *
  * Images are the path of an image file, the bytes of one (JPEG, PNG, WebP, AVIF, GIF, TIFF), or raw 8-bit pixels. Do
- * not change or transfer a buffer before the call has settled.
+ * not change or transfer a buffer before the call has settled. Views of a SharedArrayBuffer are taken wherever views are.
  *
  * @example
  * const model = await MobileNetV2.load('imagenet');
@@ -338,7 +339,7 @@ export class MobileNetV2 {
    *
    * @param batch N x height x width x 3 values (NHWC, RGB, the model's own input size): float32 in the range the network
    *   was trained on, or, for a quantised model, its own 8-bit type (Uint8Array for uint8, Int8Array for int8 files).
-   *   Do not change or transfer it before the promise settles.
+   *   May lie in a SharedArrayBuffer. Do not change or transfer it before the promise settles.
    * @returns N x classes probabilities, in `options.output` if given.
    * @throws MobileNetError INVALID_ARGUMENT, MODEL_CLOSED, ABORTED.
    */
@@ -349,9 +350,13 @@ export class MobileNetV2 {
       const count = imageCount(input, network);
       const output = outputFor(options.output, count, engine.compiled.classes);
       const { height, width } = network;
-      await engine.run({ height, width, input, count, outputs: [output, null], cancel: call.flag });
-      call.throwIfCancelled();
-      return output;
+      const { byteLength } = input;
+      const run = { height, width, input, count, outputs: [output.written, null], cancel: call.flag };
+      await engine.run(run).finally(() => {
+        call.throwIfCancelled();
+        checkStillThere('batch', input, byteLength);
+      });
+      return output.finish();
     });
   }
 

@@ -11,6 +11,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { types } from 'node:util';
+import { canShrink, isShared } from './buffers.js';
 import { describe, MobileNetError } from './errors.js';
 import type { Size } from './preprocess.js';
 
@@ -63,8 +64,10 @@ export async function decodeImage(input: ImageInput, options: DecodeOptions = {}
   const decode = (bytes: Uint8Array, name: string) => decodeFile(bytes, name, maxPixels, options.shrink);
   if (typeof input === 'string') return decode(await readImageFile(input), input);
   // By util.types, not instanceof: test runners give the caller classes of another realm.
-  if (types.isUint8Array(input)) return decode(input, 'image');
-  if (types.isArrayBuffer(input)) return decode(new Uint8Array(input), 'image');
+  if (types.isUint8Array(input)) {
+    return decode(canShrink(input) || isShared(input) ? new Uint8Array(input) : input, 'image');
+  }
+  if (types.isArrayBuffer(input)) return decodeImage(new Uint8Array(input), options);
   if (typeof input === 'object' && input !== null && 'data' in input) return checkRawImage(input);
   throw new MobileNetError(
     'INVALID_ARGUMENT',
@@ -84,7 +87,7 @@ function checkRawImage({ data, width, height, channels }: RawImage): DecodedImag
   if (data.length !== width * height * channels) {
     throw fail('data', `${width} x ${height} x ${channels} = ${width * height * channels} bytes`, data);
   }
-  const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const pixels = canShrink(data) ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.length);
   return { data: pixels, width, height, channels };
 }
 

@@ -1,16 +1,18 @@
 /** Tensors that callers bring themselves. */
+import { canShrink, checkStillThere } from './buffers.js';
 import { describe, MobileNetError } from './errors.js';
 import type { NetworkInput, Tensor } from './pipeline.js';
 
 /**
- * The batch in the network's own type; float values are quantised as the file says.
+ * The batch in the network's own type, in memory that stays; float values are quantised as the file says.
  *
  * @throws MobileNetError INVALID_ARGUMENT.
  */
 export function asInput(batch: unknown, { precision, quantization }: NetworkInput): Tensor {
-  if (precision === 'float32' && batch instanceof Float32Array) return batch;
-  if (precision === 'uint8' && batch instanceof Uint8Array) return batch;
-  if (precision === 'int8' && batch instanceof Int8Array) return batch;
+  if (precision === 'float32' && batch instanceof Float32Array)
+    return canShrink(batch) ? new Float32Array(batch) : batch;
+  if (precision === 'uint8' && batch instanceof Uint8Array) return canShrink(batch) ? new Uint8Array(batch) : batch;
+  if (precision === 'int8' && batch instanceof Int8Array) return canShrink(batch) ? new Int8Array(batch) : batch;
   if (batch instanceof Float32Array && quantization !== null) {
     const { scale, zeroPoint } = quantization;
     const [low, result] =
@@ -36,13 +38,29 @@ export function imageCount(batch: Tensor, { height, width }: NetworkInput): numb
   );
 }
 
-/** `given`, checked, or a new array for count x classes probabilities. @throws MobileNetError INVALID_ARGUMENT. */
-export function outputFor(given: unknown, count: number, classes: number): Float32Array {
+/** Where a call's probabilities go. */
+export interface ProbabilityOutput {
+  /** What is written while the call is under way: nothing that the caller could take away. */
+  readonly written: Float32Array;
+  /** The array that the caller gets, with what was written. @throws MobileNetError INVALID_ARGUMENT. */
+  finish(): Float32Array;
+}
+
+/** For count x classes probabilities: `given`, checked, or a new array. @throws MobileNetError INVALID_ARGUMENT. */
+export function outputFor(given: unknown, count: number, classes: number): ProbabilityOutput {
   const length = count * classes;
-  if (given === undefined) return new Float32Array(length);
-  if (given instanceof Float32Array && given.length === length) return given;
-  throw new MobileNetError(
-    'INVALID_ARGUMENT',
-    `output: expected a Float32Array of ${count} x ${classes} = ${length} values, got ${describe(given)}`,
-  );
+  const written = new Float32Array(length);
+  if (given === undefined) return { written, finish: () => written };
+  if (!(given instanceof Float32Array && given.length === length)) {
+    throw new MobileNetError(
+      'INVALID_ARGUMENT',
+      `output: expected a Float32Array of ${count} x ${classes} = ${length} values, got ${describe(given)}`,
+    );
+  }
+  const finish = () => {
+    checkStillThere('output', given, written.byteLength);
+    given.set(written);
+    return given;
+  };
+  return { written, finish };
 }

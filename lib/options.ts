@@ -121,9 +121,9 @@ export interface HeatmapOptions extends Omit<ClassMapOptions, 'preprocess' | 'de
 
 /** Options of `infer`. */
 export interface InferOptions {
-  /** Written and returned instead of a new array; its length must be images x classes. */
+  /** Written at the end, and returned instead of a new array; its length must be images x classes. */
   readonly output?: Float32Array;
-  /** Cancels the call; it rejects with ABORTED. `output` may be written in part. */
+  /** Cancels the call; it rejects with ABORTED. `output` is left alone. */
   readonly signal?: AbortSignal | undefined;
 }
 

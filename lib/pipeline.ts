@@ -1,4 +1,5 @@
 /** An image's way to the network: its turn in the queue, decoding, preprocessing, and a stopwatch if one is wanted. */
+import { checkStillThere } from './buffers.js';
 import type { Call } from './calls.js';
 import { type DecodedImage, decodeImage, type ImageInput } from './decode.js';
 import { MobileNetError } from './errors.js';
@@ -143,7 +144,9 @@ export class Pipeline {
 
   async #preprocess(recipe: PreprocessRecipe, photo: DecodedImage, region: Rect, input: NetworkInput, output: Tensor) {
     const plan = planPreprocess(recipe, photo, { ...input, dtype: input.precision }, region);
+    const { byteLength } = photo.data;
     await native().preprocess(plan, photo.data, output, this.options.threads, isaCeiling());
+    checkStillThere('image.data', photo.data, byteLength);
   }
 }
 

@@ -66,9 +66,16 @@ function readPiece(file: number, piece: Uint8Array, position: number): Promise<n
   });
 }
 
-/** @throws MobileNetError INVALID_ARGUMENT. */
+/**
+ * A caller's bytes. A copy of those that other threads could change while they are read, or that could become fewer.
+ *
+ * @throws MobileNetError INVALID_ARGUMENT.
+ */
 export function asBytes(value: unknown, what: string): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (value instanceof ArrayBuffer) return asBytes(new Uint8Array(value), what);
+  if (value instanceof Uint8Array) {
+    const buffer: ArrayBufferLike & { readonly resizable?: boolean } = value.buffer;
+    return buffer instanceof ArrayBuffer && buffer.resizable !== true ? value : new Uint8Array(value);
+  }
   throw new MobileNetError('INVALID_ARGUMENT', `${what}: expected a Uint8Array or ArrayBuffer, got ${describe(value)}`);
 }

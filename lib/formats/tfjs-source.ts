@@ -69,8 +69,9 @@ export async function readModelJson(path: string, bytes: Uint8Array): Promise<Mo
 export function readTfjsSource(source: TfjsModelSource): ModelSpec {
   const name = source.name ?? 'TensorFlow.js model';
   const { modelJson, weights } = source;
-  const isText = typeof modelJson === 'string' || modelJson instanceof Uint8Array;
-  const json = isText ? parseModelJson(modelJson, `${name}: modelJson`) : modelJson;
+  const text = modelJson instanceof Uint8Array ? asBytes(modelJson, `${name}: modelJson`) : modelJson;
+  const isText = typeof text === 'string' || text instanceof Uint8Array;
+  const json = isText ? parseModelJson(text, `${name}: modelJson`) : text;
   const parts = Array.isArray(weights) ? weights : [weights];
   return readTfjsLayers(json, concatenate(parts.map((part, i) => asBytes(part, `${name}: weights[${i}]`))), {
     source: name,

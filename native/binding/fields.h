@@ -18,6 +18,52 @@ struct FieldErrors {
   bool ok() const { return first.empty(); }
 };
 
+// What a typed array shows. `data` may be null if there are no bytes: a detached buffer's views have none left.
+struct ArrayView {
+  napi_typedarray_type type;
+  size_t elements, bytes;
+  uint8_t* data;
+};
+
+// False if `value` is no typed array of a known type. Asks for no ArrayBuffer, which memory shared between threads is
+// not: whatever of N-API takes one fails there, and an error that cannot be thrown ends the process.
+inline bool view_of(const Napi::Value& value, ArrayView* view) {
+  if (value.IsEmpty() || !value.IsTypedArray()) return false;
+  constexpr int kUnknown = -1;
+  auto type = static_cast<napi_typedarray_type>(kUnknown);  // stays for types younger than this Node-API
+  void* data = nullptr;
+  if (napi_get_typedarray_info(value.Env(), value, &type, &view->elements, &data, nullptr, nullptr) != napi_ok) {
+    return false;
+  }
+  size_t element_bytes = 1;
+  switch (static_cast<int>(type)) {
+    case napi_int8_array:
+    case napi_uint8_array:
+    case napi_uint8_clamped_array:
+      break;
+    case napi_int16_array:
+    case napi_uint16_array:
+      element_bytes = 2;
+      break;
+    case napi_int32_array:
+    case napi_uint32_array:
+    case napi_float32_array:
+      element_bytes = 4;
+      break;
+    case napi_float64_array:
+    case napi_bigint64_array:
+    case napi_biguint64_array:
+      element_bytes = 8;
+      break;
+    default:
+      return false;
+  }
+  view->type = type;
+  view->bytes = view->elements * element_bytes;
+  view->data = view->bytes == 0 ? nullptr : static_cast<uint8_t*>(data);
+  return true;
+}
+
 class Fields {
  public:
   Fields(const Napi::Value& value, std::string path, FieldErrors* errors) : path_(std::move(path)), errors_(errors) {
@@ -93,17 +139,16 @@ class Fields {
   // lives.
   template <typename T>
   const T* elements(const char* name, napi_typedarray_type type, size_t length) const {
-    const Napi::Value v = get(name);
-    if (v.IsEmpty() || !v.IsTypedArray() || v.As<Napi::TypedArray>().TypedArrayType() != type) {
+    ArrayView view;
+    if (!view_of(get(name), &view) || view.type != type) {
       fail(name, "is not a typed array of the right type");
       return nullptr;
     }
-    const Napi::TypedArray array = v.As<Napi::TypedArray>();
-    if (array.ElementLength() != length) {
-      fail(name, ("has " + std::to_string(array.ElementLength()) + " elements, not " + std::to_string(length)).c_str());
+    if (view.elements != length) {
+      fail(name, ("has " + std::to_string(view.elements) + " elements, not " + std::to_string(length)).c_str());
       return nullptr;
     }
-    return reinterpret_cast<const T*>(static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset());
+    return reinterpret_cast<const T*>(view.data);
   }
 
   void fail(const char* name, const char* what) const { errors_->add(path_ + "." + name + " " + what); }

@@ -67,13 +67,11 @@ void read_plan(const Fields& plan, bool to_float, PreprocessArgs* args) {
   }
 }
 
-const uint8_t* view(const Napi::Value& value, size_t bytes, const char* name, FieldErrors* errors) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().ByteLength() != bytes) {
-    errors->add(std::string(name) + " is not a view of " + std::to_string(bytes) + " bytes");
-    return nullptr;
-  }
-  const auto array = value.As<Napi::TypedArray>();
-  return static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+uint8_t* bytes_of(const Napi::Value& value, size_t bytes, const char* name, FieldErrors* errors) {
+  ArrayView view;
+  if (view_of(value, &view) && view.bytes == bytes) return view.data;
+  errors->add(std::string(name) + " is not a view of " + std::to_string(bytes) + " bytes");
+  return nullptr;
 }
 
 // preprocess(plan, pixels, output, threads, isa) -> Promise<boolean>: false when cancelled
@@ -89,8 +87,8 @@ Napi::Value preprocess(const Napi::CallbackInfo& info) {
       args.out_height > 0) {
     const size_t pixels = static_cast<size_t>(args.width) * args.height * args.channels;
     const size_t values = size_t{3} * args.out_width * args.out_height;
-    args.pixels = view(info[1], pixels, "pixels", &errors);
-    auto* output = const_cast<uint8_t*>(view(info[2], to_float ? values * sizeof(float) : values, "output", &errors));
+    args.pixels = bytes_of(info[1], pixels, "pixels", &errors);
+    auto* output = bytes_of(info[2], to_float ? values * sizeof(float) : values, "output", &errors);
     args.out_f32 = to_float ? reinterpret_cast<float*>(output) : nullptr;
     args.out_u8 = to_float ? nullptr : output;
   }

@@ -58,13 +58,6 @@ std::shared_ptr<const T> read_handle(const Napi::Value& value, const napi_type_t
   return matches ? value.As<Napi::External<Handle<T>>>().Data()->shared : nullptr;
 }
 
-uint8_t* bytes_of(const Napi::Value& value, size_t* size) {
-  if (!value.IsTypedArray()) return nullptr;
-  const auto array = value.As<Napi::TypedArray>();
-  *size = array.ByteLength();
-  return static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-}
-
 // packModel(ops, isa, threads) -> handle
 Napi::Value pack_model(const Napi::CallbackInfo& info) {
   FieldErrors errors;
@@ -86,7 +79,7 @@ Napi::Value pack_model(const Napi::CallbackInfo& info) {
   return make_handle<PackedModel>(info.Env(), std::move(model), bytes, kModelTag);
 }
 
-// modelFacts(model) -> { isa, packedBytes, kernels }
+// modelFacts(model) -> { isa, packedBytes, kernels, contentKey }
 Napi::Value model_facts(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto model = read_handle<PackedModel>(info[0], kModelTag);
@@ -213,22 +206,24 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
   std::vector<uint8_t*> arenas;
   const Napi::Value list = f.get("arenas");
   for (uint32_t i = 0; list.IsArray() && i < list.As<Napi::Array>().Length(); ++i) {
-    size_t size = 0;
-    uint8_t* raw = bytes_of(list.As<Napi::Array>().Get(i), &size);
-    const auto address = reinterpret_cast<uintptr_t>(raw);
+    ArrayView arena{};
+    const bool is_view = view_of(list.As<Napi::Array>().Get(i), &arena);
+    const auto address = reinterpret_cast<uintptr_t>(arena.data);
     const size_t skip = align_up(address) - address;
-    if (raw == nullptr || size < skip || size - skip < program.arena_bytes) errors->add("an arena is too small");
-    arenas.push_back(raw + skip);
+    if (!is_view || arena.bytes < skip || arena.bytes - skip < program.arena_bytes) {
+      errors->add("an arena is too small");
+      return nullptr;
+    }
+    arenas.push_back(arena.data + skip);
   }
   if (arenas.empty()) errors->add("a run needs an arena");
 
   auto job = std::make_shared<RunJob>(count, static_cast<int32_t>(arenas.size()), program.max_lanes());
   const auto span = [&](const Napi::Value& value, const char* name, size_t bytes) -> uint8_t* {
-    size_t size = 0;
-    uint8_t* data = bytes_of(value, &size);
-    if (data == nullptr || size != bytes)
-      f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
-    return data;
+    ArrayView view;
+    if (view_of(value, &view) && view.bytes == bytes) return view.data;
+    f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
+    return nullptr;
   };
   const auto n = static_cast<size_t>(count);
   job->bound = bound;
