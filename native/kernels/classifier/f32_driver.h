@@ -60,7 +60,7 @@ struct F32Dense {
     if (panels == 3) side_by_side<3>(t, packed, out);
     if (panels == 2) side_by_side<2>(t, packed, out);
     if (panels == 1) side_by_side<1>(t, packed, out);
-    if (share.end > whole) Gemm::template all_panels<kLanes>(t, packed, partial, 1);
+    if (share.end > whole) Gemm::template all_panels<kLanes>(t, packed, partial, 0, 1);
   }
 
   static constexpr SlicedRun kSliced{1, sliced_scratch, run_slice};

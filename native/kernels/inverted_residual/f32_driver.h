@@ -315,7 +315,7 @@ struct F32InvertedResidual {
   static void project(const StageArgs& args, const Layout& l, const float* packed, int32_t row_begin, int32_t row_end) {
     GemmTile t = projection(args, reinterpret_cast<const float*>(args.scratch + l.depthwise), row_begin, row_end,
                             reinterpret_cast<float**>(args.scratch + l.pixels));
-    Gemm::template all_panels<kLanes>(t, packed, args.op->project.out_channels,
+    Gemm::template all_panels<kLanes>(t, packed, args.op->project.out_channels, 0,
                                       (row_end - row_begin) * args.shape.out_width);
   }
 

@@ -89,7 +89,7 @@ struct F32Pointwise {
 
   static void strip(const StageArgs& args, const Layout& l, int32_t row_begin, int32_t row_end) {
     GemmTile t = prepare(args, l, args.scratch, row_begin, row_end);
-    Gemm::template all_panels<kLanes>(t, reinterpret_cast<const float*>(args.packed), args.op->conv.out_channels,
+    Gemm::template all_panels<kLanes>(t, reinterpret_cast<const float*>(args.packed), args.op->conv.out_channels, 0,
                                       (row_end - row_begin) * args.shape.out_width);
   }
 

@@ -99,10 +99,16 @@ struct F32Gemm {
     }
   }
 
-  // All panels of packed weights. Sets what differs from panel to panel in t.
+  // Pixels of whole tiles, of panels that are whole.
+  static int32_t whole_tile_pixels(int32_t pixels) {
+    constexpr int32_t kRows = Shape<kPanel / Half::kLanes>::kRows;
+    return pixels / kRows * kRows;
+  }
+
+  // All panels of packed weights, for pixels [begin, end). Sets what differs from panel to panel in t.
   template <int kPixel>
-  static void all_panels(GemmTile& t, const float* packed, int32_t channels, int32_t pixels) {
-    for (int32_t n = 0; n < channels; n += kPanel) panel_at<kPixel>(t, packed, channels, n, 0, pixels);
+  static void all_panels(GemmTile& t, const float* packed, int32_t channels, int32_t begin, int32_t end) {
+    for (int32_t n = 0; n < channels; n += kPanel) panel_at<kPixel>(t, packed, channels, n, begin, end);
   }
 
   // One slice of what all_panels does. Tiles are counted panel after panel, so that a slice reads few weights, and

@@ -73,36 +73,53 @@ struct F32Stem {
     auto** pixels = reinterpret_cast<float**>(args.scratch + l.pixels);
     const int32_t first = row_begin * kStride - s.pad_top;
     const int32_t in_rows = (row_end - row_begin - 1) * kStride + kTaps;
-    for (int32_t i = 0; i < in_rows; ++i) copy_row(args, first + i, l.width, image + static_cast<size_t>(i) * l.width);
+    const int32_t in_place = first >= 0 && first + in_rows <= s.in_height ? in_place_pixels(args.input, s) : 0;
+    for (int32_t i = 0; i < in_rows; ++i) {
+      copy_row(args, first + i, in_place * kStride, l.width, image + static_cast<size_t>(i) * l.width);
+    }
     F32Pixels<S>::list(args.output, row_begin, row_end, s.out_width, s.out_channels, pixels);
 
     GemmTile t;
     t.depth = kTaps * kTaps * kChannels;
     t.group = kTaps * kChannels;  // the taps of one row are neighbours in memory
-    t.group_stride = l.width;
     t.vector_stride = Vec::kLanes;
     t.lo = conv.min_f32, t.hi = conv.max_f32;
     for (int32_t y = row_begin; y < row_end; ++y) {
-      t.a = image + static_cast<size_t>(y - row_begin) * kStride * l.width;
+      const auto* packed = reinterpret_cast<const float*>(args.packed);
       t.out = pixels + static_cast<size_t>(y - row_begin) * s.out_width;
       // This row's share of the next strip's input: unlike the weights, the image comes from afar.
       const int32_t next = first + in_rows + (y - row_begin) * kStride;
       if (next >= 0 && next < s.in_height) t.prefetch = reinterpret_cast<const float*>(args.input.row(next));
       t.prefetch_floats = kStride * s.in_width * kChannels;
-      Gemm::template all_panels<kStride * kChannels>(t, reinterpret_cast<const float*>(args.packed), s.out_channels,
-                                                     s.out_width);
+      if (in_place > 0) {
+        t.a = reinterpret_cast<const float*>(args.input.row(y * kStride - s.pad_top));
+        t.group_stride = args.input.row_bytes / sizeof(float);
+        Gemm::template all_panels<kStride * kChannels>(t, packed, s.out_channels, 0, in_place);
+      }
+      t.a = image + static_cast<size_t>(y - row_begin) * kStride * l.width;
+      t.group_stride = l.width;
+      Gemm::template all_panels<kStride * kChannels>(t, packed, s.out_channels, in_place, s.out_width);
     }
   }
 
-  // Row y of the image, zeros around it.
-  static void copy_row(const StageArgs& args, int32_t y, int32_t width, float* out) {
+  // The first pixels of a row, whose taps lie in the image and that fill tiles: these need no copy of the image, if it
+  // is there whole.
+  static int32_t in_place_pixels(const Rows& input, const StageShape& s) {
+    if (s.pad_left > 0 || s.in_width < kTaps || input.capacity < s.in_height) return 0;
+    return Gemm::whole_tile_pixels(std::min((s.in_width - kTaps) / kStride + 1, s.out_width));
+  }
+
+  // Row y of the image from a column on, zeros around it.
+  static void copy_row(const StageArgs& args, int32_t y, int32_t from, int32_t width, float* out) {
     const StageShape& s = args.shape;
     const bool inside = y >= 0 && y < s.in_height;
-    const int32_t left = inside ? s.pad_left * kChannels : width;
-    const int32_t used = inside ? s.in_width * kChannels : 0;
+    const int32_t begin = from * kChannels;  // beyond the padding on the left, or 0
+    const int32_t left = inside ? std::max(s.pad_left * kChannels - begin, 0) : width - begin;
+    const int32_t used = inside ? s.in_width * kChannels - begin : 0;
+    out += begin;
     fill_zero(out, left);
-    if (inside) copy(reinterpret_cast<const float*>(args.input.row(y)), used, out + left);
-    fill_zero(out + left + used, width - left - used);
+    if (inside) copy(reinterpret_cast<const float*>(args.input.row(y)) + begin, used, out + left);
+    fill_zero(out + left + used, width - begin - left - used);
   }
 
   static void fill_zero(float* out, int32_t count) {
