@@ -20,7 +20,7 @@ function fileOf(name: string): string {
 }
 
 const ENTRY_POINTS = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
-const MAX_BYTES = 1.5 * 2 ** 20;
+const MAX_BYTES = 2 ** 20;
 
 /** The ELF, PE and Mach-O numbers of the processors. */
 const MACHINES: Record<string, number> = {

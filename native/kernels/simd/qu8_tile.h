@@ -39,7 +39,7 @@ struct TileOutputs {
   using Int = typename V::Int;
   using Q = Requantize<V>;
 
-  // Column c of a panel with all the channels that its shape has, as bytes: lanes [8 channels of row 0][8 of row 1];
+  // Stores n channels of column c. `bytes` has all that the shape has: lanes [8 channels of row 0][8 of row 1];
   // with one vector, 4, 4 zeros, 4, 4 zeros.
   [[gnu::always_inline]] static void store_rows(Int bytes, int rows, Shape shape, const Target& to, int c, int n) {
     uint8_t* row0 = to.row[0] + c * to.stride;
