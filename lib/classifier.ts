@@ -31,6 +31,7 @@ import {
   type ClassMapOptions,
   checkChoice,
   checkInteger,
+  checkOptional,
   checkOptions,
   EMBED_OPTIONS,
   type EmbedOptions,
@@ -118,6 +119,9 @@ export class MobileNetV2 {
   static async load(source: ModelSource | ModelName, options: LoadOptions = {}): Promise<MobileNetV2> {
     const started = process.hrtime.bigint(); // `performance` is a module of Node's that takes a millisecond to load
     checkOptions('options', options, LOAD_OPTIONS);
+    checkOptional('cacheDir', options.cacheDir, 'string');
+    checkOptional('localOnly', options.localOnly, 'boolean');
+    checkOptional('onProgress', options.onProgress, 'function');
     let { threads } = options;
     const { spec, reload } = await loadSpec(source, options, {
       meanwhile: () => {

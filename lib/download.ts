@@ -42,10 +42,26 @@ export async function readVerified(path: string, file: PublishedFile): Promise<U
     throw new MobileNetError('FILE_NOT_FOUND', `cannot read ${path}: ${(cause as Error).message}`, { cause });
   }
   if (size !== file.bytes) throw checksumMismatch(path, file, `${size} bytes`);
-  const bytes = await readFile(path);
+  const bytes = await readFile(path).catch((cause: Error) => {
+    throw new MobileNetError('FILE_NOT_FOUND', `cannot read ${path}: ${cause.message}`, { cause });
+  });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (sha256 !== file.sha256) throw checksumMismatch(path, file, `SHA-256 ${sha256}`);
   return bytes;
+}
+
+/** @throws MobileNetError INVALID_ARGUMENT when a step in the cache folder fails: it is no folder, or not ours. */
+async function inCache<T>(directory: string, step: Promise<T>): Promise<T> {
+  try {
+    return await step;
+  } catch (cause) {
+    throw new MobileNetError(
+      'INVALID_ARGUMENT',
+      `the cache folder ${directory} cannot be written (${(cause as Error).message}); name another one with ` +
+        'MOBILENETV2_CACHE, --cache or the option cacheDir',
+      { cause },
+    );
+  }
 }
 
 async function removeAbandoned(directory: string): Promise<void> {
@@ -69,10 +85,10 @@ async function writeVerified(
   onChunk: (received: number) => void,
 ): Promise<void> {
   const directory = dirname(path);
-  await mkdir(directory, { recursive: true });
-  await removeAbandoned(directory);
+  await inCache(directory, mkdir(directory, { recursive: true }));
+  await inCache(directory, removeAbandoned(directory));
   const partial = join(directory, `.${basename(path)}.${randomUUID()}${PARTIAL}`);
-  const handle = await open(partial, 'wx');
+  const handle = await inCache(directory, open(partial, 'wx'));
   try {
     const hash = createHash('sha256');
     let received = 0;
@@ -80,7 +96,7 @@ async function writeVerified(
       received += chunk.byteLength;
       if (received > file.bytes) throw checksumMismatch(origin, file, 'more bytes');
       hash.update(chunk);
-      await handle.writeFile(chunk);
+      await inCache(directory, handle.writeFile(chunk));
       onChunk(received);
     }
     if (received < file.bytes) {
@@ -88,9 +104,9 @@ async function writeVerified(
     }
     const sha256 = hash.digest('hex');
     if (sha256 !== file.sha256) throw checksumMismatch(origin, file, `SHA-256 ${sha256}`);
-    await handle.sync();
+    await inCache(directory, handle.sync());
     await handle.close();
-    await rename(partial, path);
+    await inCache(directory, rename(partial, path));
   } catch (error) {
     await handle.close().catch(() => undefined);
     await rm(partial, { force: true });

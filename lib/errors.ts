@@ -51,9 +51,16 @@ export class MobileNetError extends Error {
   }
 }
 
-/** Shows a value in an error message: short, and never a dump of a buffer. */
+/** An INVALID_ARGUMENT that names the argument, what was expected and what came. */
+export function invalidArgument(name: string, expected: string, value: unknown): MobileNetError {
+  return new MobileNetError('INVALID_ARGUMENT', `${name}: expected ${expected}, got ${describe(value)}`);
+}
+
+/** Shows a value in an error message: short, and never a dump of a buffer or of source code. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+  if (typeof value === 'function') return value.name ? `function ${describe(value.name)}` : 'a function';
+  if (typeof value === 'bigint') return 'a bigint'; // may have millions of digits
   if (value === null || typeof value !== 'object') return String(value);
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
   return Array.isArray(value) ? `array of ${value.length}` : (value.constructor?.name ?? 'object');

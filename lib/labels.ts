@@ -1,9 +1,7 @@
 /** Label files, and fitting them to a model's classes. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { describe, MobileNetError } from './errors.js';
-import { splitLabels } from './formats/index.js';
-
-const MAX_LABEL_FILE_BYTES = 16 * 2 ** 20;
+import { MAX_LABEL_BYTES, splitLabels } from './formats/index.js';
 
 /**
  * Reads labels from a text file (one per line; lines may be numbered 0, 1, 2 ... as Coral's are) or a JSON file (an
@@ -14,8 +12,12 @@ const MAX_LABEL_FILE_BYTES = 16 * 2 ** 20;
 export async function readLabelFile(path: string): Promise<string[]> {
   let bytes: Buffer;
   try {
+    const info = await stat(path); // before opening: to open a named pipe may wait for ever
+    if (!info.isFile()) throw new MobileNetError('FILE_NOT_FOUND', `labels: ${path} is no regular file`);
+    checkSize(info.size, path);
     bytes = await readFile(path);
   } catch (cause) {
+    if (cause instanceof MobileNetError) throw cause;
     throw new MobileNetError('FILE_NOT_FOUND', `labels: cannot read ${path}`, { cause });
   }
   return parseLabels(bytes, path);
@@ -23,8 +25,7 @@ export async function readLabelFile(path: string): Promise<string[]> {
 
 /** @internal The same for bytes; `source` is what messages call them. */
 export function parseLabels(bytes: Uint8Array, source: string): string[] {
-  if (bytes.byteLength > MAX_LABEL_FILE_BYTES)
-    throw invalid(`${source} has ${bytes.byteLength} bytes, too many for labels`);
+  checkSize(bytes.byteLength, source);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -35,7 +36,13 @@ export function parseLabels(bytes: Uint8Array, source: string): string[] {
     const parsed = parseJsonLabels(text);
     if (parsed !== null) return checkLabels(parsed, source);
   }
-  return checkLabels(splitLabels(text), source);
+  const labels = splitLabels(text);
+  if (labels === null) throw invalid(`${source} has more lines than any network has classes`);
+  return checkLabels(labels, source);
+}
+
+function checkSize(bytes: number, source: string): void {
+  if (bytes > MAX_LABEL_BYTES) throw invalid(`${source} has ${bytes} bytes, too many for labels`);
 }
 
 /** Null: the text is no JSON after all (a label may begin with a bracket). */

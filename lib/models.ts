@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import type { PublishedFile } from './download.js';
 import { describe, MobileNetError } from './errors.js';
 import type { PreprocessRecipeName } from './model-spec.js';
+import { checkOptional, checkOptions } from './options.js';
 
 const EDGETPU = 'https://github.com/google-coral/edgetpu/raw/master/test_data';
 
@@ -100,9 +101,11 @@ export interface CachedFile {
  *
  * @throws MobileNetError MODEL_UNKNOWN_NAME; MODEL_DOWNLOAD_FAILED, whose message says how to put a local copy there;
  * MODEL_CHECKSUM_MISMATCH when what came, or `from`, is not the published file; FILE_NOT_FOUND for `from`;
- * INVALID_ARGUMENT for `from` with a model that an npm package ships.
+ * INVALID_ARGUMENT for wrong options, for `from` with a model that an npm package ships, and for a cache folder that cannot
+ * be written.
  */
 export async function fetchModel(name: string, options: FetchOptions = {}): Promise<NamedModel> {
+  checkFetchOptions(options);
   if (!isModelName(name)) {
     throw new MobileNetError(
       'MODEL_UNKNOWN_NAME',
@@ -132,6 +135,17 @@ export async function fetchModel(name: string, options: FetchOptions = {}): Prom
   const [model, labels] = await provide(name, parts, options);
   if (!model) throw new MobileNetError('INTERNAL', `${name} was fetched but has no model file`);
   return { kind: 'files', name, preprocess: entry.preprocess, model, labels: labels ?? null };
+}
+
+const FETCH_OPTIONS = ['cacheDir', 'from', 'labelsFrom', 'localOnly', 'labels', 'mirror', 'onProgress'];
+
+function checkFetchOptions(options: FetchOptions): void {
+  checkOptions('options', options, FETCH_OPTIONS);
+  for (const name of ['cacheDir', 'from', 'labelsFrom', 'mirror'] as const) {
+    checkOptional(name, options[name], 'string');
+  }
+  for (const name of ['localOnly', 'labels'] as const) checkOptional(name, options[name], 'boolean');
+  checkOptional('onProgress', options.onProgress, 'function');
 }
 
 interface Part {

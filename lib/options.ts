@@ -1,5 +1,5 @@
 /** Options of the public API, and the checks that name the option, what was expected and what came. */
-import { describe, MobileNetError } from './errors.js';
+import { describe, invalidArgument, MobileNetError } from './errors.js';
 import type { PreprocessRecipeName } from './model-spec.js';
 import type { CustomPreprocessRecipe } from './preprocess.js';
 import type { RegionOfInterest } from './region.js';
@@ -148,38 +148,41 @@ export const EMBED_OPTIONS = ['layer', 'normalize', ...IMAGE_OPTIONS];
 export const CLASS_MAP_OPTIONS = ['inputSize', ...IMAGE_OPTIONS];
 export const HEATMAP_OPTIONS = ['inputSize', 'format', 'regionOfInterest', 'signal'];
 
-function invalid(name: string, expected: string, value: unknown): MobileNetError {
-  return new MobileNetError('INVALID_ARGUMENT', `${name}: expected ${expected}, got ${describe(value)}`);
-}
-
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is an integer in min ... max. */
 export function checkInteger(name: string, value: unknown, min: number, max: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw invalid(name, `an integer in ${min} ... ${max}`, value);
+  throw invalidArgument(name, `an integer in ${min} ... ${max}`, value);
 }
 
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is a number in min ... max. */
 export function checkNumber(name: string, value: unknown, min: number, max: number): number {
   if (typeof value === 'number' && value >= min && value <= max) return value;
-  throw invalid(name, `a number in ${min} ... ${max}`, value);
+  throw invalidArgument(name, `a number in ${min} ... ${max}`, value);
 }
 
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is a boolean. */
 export function checkBoolean(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
-  throw invalid(name, 'true or false', value);
+  throw invalidArgument(name, 'true or false', value);
+}
+
+/** @throws MobileNetError INVALID_ARGUMENT unless `value` is left out or of this type. */
+export function checkOptional(name: string, value: unknown, type: 'string' | 'boolean' | 'function'): void {
+  if (value === undefined || typeof value === type) return;
+  throw invalidArgument(name, type === 'boolean' ? 'true or false' : `a ${type}`, value);
 }
 
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is one of `choices`. */
 export function checkChoice<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
   const choice = choices.find((each) => each === value);
   if (choice !== undefined) return choice;
-  throw invalid(name, choices.map((each) => `'${each}'`).join(' or '), value);
+  throw invalidArgument(name, choices.map((each) => `'${each}'`).join(' or '), value);
 }
 
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is a plain options object with no keys but `known`. */
 export function checkOptions(name: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(name, 'an object', value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidArgument(name, 'an object', value);
   const unknown = Object.keys(value).find((key) => !known.includes(key));
   if (unknown !== undefined) {
     throw new MobileNetError(

@@ -3,7 +3,7 @@
  * (crop -> resize -> normalise -> quantise). What the resizes compute is defined in
  * native/kernels/preprocess/preprocess.h.
  */
-import { describe, MobileNetError } from './errors.js';
+import { invalidArgument, MobileNetError } from './errors.js';
 import type { Precision, PreprocessRecipeName, Quantization } from './model-spec.js';
 
 /** One number each for red, green and blue. */
@@ -109,16 +109,16 @@ export function resolveRecipe(
   }
   if (typeof value !== 'object' || value === null) {
     const names = preprocessRecipes.map(({ name }) => `'${name}'`).join(', ');
-    throw invalid(field, `one of ${names}, or a recipe object`, value);
+    throw invalidArgument(field, `one of ${names}, or a recipe object`, value);
   }
   const { crop, resize, normalise, name = 'custom', summary = '' } = value;
-  if (typeof name !== 'string') throw invalid(`${field}.name`, 'a string', name);
-  if (typeof summary !== 'string') throw invalid(`${field}.summary`, 'a string', summary);
+  if (typeof name !== 'string') throw invalidArgument(`${field}.name`, 'a string', name);
+  if (typeof summary !== 'string') throw invalidArgument(`${field}.summary`, 'a string', summary);
   if (resize !== 'pillow' && resize !== 'half_pixel' && resize !== 'align_corners') {
-    throw invalid(`${field}.resize`, "'pillow', 'half_pixel' or 'align_corners'", resize);
+    throw invalidArgument(`${field}.resize`, "'pillow', 'half_pixel' or 'align_corners'", resize);
   }
   if (typeof normalise !== 'object' || normalise === null) {
-    throw invalid(`${field}.normalise`, '{ mean: [r, g, b], std: [r, g, b] }', normalise);
+    throw invalidArgument(`${field}.normalise`, '{ mean: [r, g, b], std: [r, g, b] }', normalise);
   }
   const mean = checkRgb(`${field}.normalise.mean`, normalise.mean, 'a number', (v) => Math.abs(v) <= 1e6);
   const std = checkRgb(
@@ -131,14 +131,10 @@ export function resolveRecipe(
   return Object.freeze({ name, crop: checkCrop(`${field}.crop`, crop), resize, normalise: { mean, std }, summary });
 }
 
-function invalid(field: string, expected: string, value: unknown): MobileNetError {
-  return new MobileNetError('INVALID_ARGUMENT', `${field}: expected ${expected}, got ${describe(value)}`);
-}
-
 function checkRgb(field: string, value: unknown, expected: string, ok: (v: number) => boolean): Rgb {
-  if (!Array.isArray(value) || value.length !== 3) throw invalid(field, 'an array [r, g, b]', value);
+  if (!Array.isArray(value) || value.length !== 3) throw invalidArgument(field, 'an array [r, g, b]', value);
   value.forEach((v: unknown, i) => {
-    if (typeof v !== 'number' || !ok(v)) throw invalid(`${field}[${i}]`, expected, v);
+    if (typeof v !== 'number' || !ok(v)) throw invalidArgument(`${field}[${i}]`, expected, v);
   });
   return [value[0], value[1], value[2]];
 }
@@ -148,13 +144,13 @@ function checkCrop(field: string, crop: unknown): CropRule {
   const { centreBox, centreWindow } = Object(crop) as { centreBox?: unknown; centreWindow?: unknown };
   if (centreBox !== undefined && centreWindow === undefined) {
     if (typeof centreBox === 'number' && centreBox > 0 && centreBox <= 1) return { centreBox };
-    throw invalid(`${field}.centreBox`, 'a number above 0, at most 1', centreBox);
+    throw invalidArgument(`${field}.centreBox`, 'a number above 0, at most 1', centreBox);
   }
   if (centreWindow !== undefined && centreBox === undefined) {
     if (typeof centreWindow === 'number' && centreWindow >= 1 && centreWindow <= 16) return { centreWindow };
-    throw invalid(`${field}.centreWindow`, 'a number 1 ... 16', centreWindow);
+    throw invalidArgument(`${field}.centreWindow`, 'a number 1 ... 16', centreWindow);
   }
-  throw invalid(field, "'whole', { centreBox: number } or { centreWindow: number }", crop);
+  throw invalidArgument(field, "'whole', { centreBox: number } or { centreWindow: number }", crop);
 }
 
 export interface Size {

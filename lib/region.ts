@@ -1,5 +1,6 @@
 /** The part of an image that a call looks at. */
 import { describe, MobileNetError } from './errors.js';
+import { checkOptions } from './options.js';
 import type { Rect, Size } from './preprocess.js';
 
 /**
@@ -19,12 +20,15 @@ export interface RegionOfInterest {
   readonly units?: 'pixels' | 'fractions';
 }
 
+const FIELDS = ['x', 'y', 'width', 'height', 'units'];
+
 /** Rounding errors in fractions such as 0.7 + 0.3 are no mistake of the caller's. */
 const SLACK = 1e-9;
 
 /** What can be checked without the image. @throws MobileNetError INVALID_ARGUMENT naming the field. */
 export function checkRegion(region: unknown): RegionOfInterest {
   if (typeof region !== 'object' || region === null) throw invalid('', '{ x, y, width, height, units? }', region);
+  checkOptions('regionOfInterest', region, FIELDS);
   const { units = 'pixels', ...box } = region as RegionOfInterest;
   if (units !== 'pixels' && units !== 'fractions') throw invalid('.units', "'pixels' or 'fractions'", units);
   for (const field of ['x', 'y', 'width', 'height'] as const) {

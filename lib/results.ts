@@ -1,6 +1,6 @@
 /** From the network's outputs to typed results: which classes, in what form. */
 import type { ImageOutcome } from './batch.js';
-import { describe, MobileNetError } from './errors.js';
+import { invalidArgument } from './errors.js';
 import { type ClassifyOptions, checkBoolean, checkChoice, checkInteger, checkNumber } from './options.js';
 
 /** One class of one image. */
@@ -78,7 +78,7 @@ export class ClassLabels {
 
   /** Writes `value` into `mask` at each class of the list. */
   mark(mask: Uint8Array, option: string, list: readonly (string | number)[], value: 0 | 1): Uint8Array {
-    if (!Array.isArray(list)) throw invalid(option, 'an array of labels or indices', list);
+    if (!Array.isArray(list)) throw invalidArgument(option, 'an array of labels or indices', list);
     list.forEach((item, i) => {
       for (const index of this.indicesOf(`${option}[${i}]`, item)) mask[index] = value;
     });
@@ -93,10 +93,10 @@ export class ClassLabels {
    */
   indicesOf(name: string, item: unknown): readonly number[] {
     if (typeof item === 'number') return [checkInteger(name, item, 0, this.classes - 1)];
-    if (typeof item !== 'string') throw invalid(name, 'a label or an index', item);
-    if (this.labels === null) throw invalid(name, 'an index: the model has no labels', item);
+    if (typeof item !== 'string') throw invalidArgument(name, 'a label or an index', item);
+    if (this.labels === null) throw invalidArgument(name, 'an index: the model has no labels', item);
     const found = this.#map(this.labels).get(item);
-    if (found === undefined) throw invalid(name, "one of the model's labels", item);
+    if (found === undefined) throw invalidArgument(name, "one of the model's labels", item);
     return found;
   }
 
@@ -104,7 +104,7 @@ export class ClassLabels {
   indexOf(name: string, item: unknown): number {
     const [index, ...others] = this.indicesOf(name, item);
     if (others.length === 0) return index as number;
-    throw invalid(name, `an index: classes ${[index, ...others].join(' and ')} share this label`, item);
+    throw invalidArgument(name, `an index: classes ${[index, ...others].join(' and ')} share this label`, item);
   }
 
   #map(labels: readonly string[]): Map<string, number[]> {
@@ -157,8 +157,4 @@ export function toResult(
     probability: probabilities[index] as number,
     ...(selection.logits && { logit: logits[index] as number }),
   }));
-}
-
-function invalid(name: string, expected: string, value: unknown): MobileNetError {
-  return new MobileNetError('INVALID_ARGUMENT', `${name}: expected ${expected}, got ${describe(value)}`);
 }

@@ -3,7 +3,7 @@ import { corrupt, Unfit } from './failures.js';
 import { type BatchNormNode, type ConvNode, checkChannels, type GraphNode, noPads, type Pads } from './graph.js';
 import { array, integer, isObject, type JsonObject, number, pair } from './json.js';
 import type { KerasLayer } from './keras-topology.js';
-import { MAX_CHANNELS, MAX_INPUT_SIDE } from './limits.js';
+import { MAX_CHANNELS, MAX_FILE_SIDE } from './limits.js';
 import type { TfjsWeights } from './tfjs-weights.js';
 
 type Base = Pick<GraphNode, 'where' | 'name' | 'inputs' | 'output' | 'shape' | 'quantization'>;
@@ -40,14 +40,14 @@ function bias(layer: KerasLayer, weights: TfjsWeights, channels: number): Float3
 function spatial(layer: KerasLayer): Pick<ConvNode, 'kernel' | 'stride' | 'padding'> {
   const { config, where } = layer;
   checkChannelsLast(config);
-  const dilation = pair(config.dilation_rate ?? 1, `${where}: dilation_rate`, 1, MAX_INPUT_SIDE);
+  const dilation = pair(config.dilation_rate ?? 1, `${where}: dilation_rate`, 1, MAX_FILE_SIDE);
   if (dilation.some((rate) => rate !== 1)) throw new Unfit(`dilation ${dilation.join('x')}`);
   if ((config.groups ?? 1) !== 1) throw new Unfit('grouped convolution');
   const { padding } = config;
   if (padding !== 'same' && padding !== 'valid') throw new Unfit(`padding ${JSON.stringify(padding)?.slice(0, 60)}`);
   return {
-    kernel: pair(config.kernel_size, `${where}: kernel_size`, 1, MAX_INPUT_SIDE),
-    stride: pair(config.strides ?? 1, `${where}: strides`, 1, MAX_INPUT_SIDE),
+    kernel: pair(config.kernel_size, `${where}: kernel_size`, 1, MAX_FILE_SIDE),
+    stride: pair(config.strides ?? 1, `${where}: strides`, 1, MAX_FILE_SIDE),
     padding: padding === 'same' ? 'same' : noPads,
   };
 }
@@ -140,8 +140,8 @@ const zeroPadding: Maker = (layer, base) => {
     ? layer.config.padding
     : [layer.config.padding, layer.config.padding];
   if (sides.length !== 2) corrupt(`${what}: expected rows and columns`);
-  const [top, bottom] = pair(sides[0], what, 0, MAX_INPUT_SIDE);
-  const [left, right] = pair(sides[1], what, 0, MAX_INPUT_SIDE);
+  const [top, bottom] = pair(sides[0], what, 0, MAX_FILE_SIDE);
+  const [left, right] = pair(sides[1], what, 0, MAX_FILE_SIDE);
   const pads: Pads = { top, bottom, left, right };
   return { ...base, kind: 'pad', pads };
 };
@@ -161,9 +161,9 @@ const activationLayer: Maker = (layer, base) => {
 
 const averagePool: Maker = (layer, base) => {
   checkChannelsLast(layer.config);
-  const window = pair(layer.config.pool_size ?? 2, `${layer.where}: pool_size`, 1, MAX_INPUT_SIDE);
+  const window = pair(layer.config.pool_size ?? 2, `${layer.where}: pool_size`, 1, MAX_FILE_SIDE);
   // A window of the whole image gives one pixel, except when SAME padding lets smaller steps go on.
-  const stride = pair(layer.config.strides ?? window, `${layer.where}: strides`, 1, MAX_INPUT_SIDE);
+  const stride = pair(layer.config.strides ?? window, `${layer.where}: strides`, 1, MAX_FILE_SIDE);
   const steps = stride[0] < window[0] || stride[1] < window[1];
   if (layer.config.padding !== 'valid' && steps) throw new Unfit('overlapping windows with padding');
   return { ...base, kind: 'pool', pool: 'mean', window };

@@ -6,7 +6,8 @@ import { describe, MobileNetError } from '../errors.js';
 import type { ModelSpec, PreprocessRecipeName } from '../model-spec.js';
 import { detectFormat } from './detect.js';
 import type { FirstOutside } from './graph.js';
-import { asBytes, readBytes, readWhole, sizeOf } from './read-file.js';
+import { MAX_LABEL_BYTES } from './limits.js';
+import { asBytes, notFound, readBytes, readWhole, sizeOf } from './read-file.js';
 import { readTflite } from './tflite.js';
 import { decodeLabels } from './tflite-labels.js';
 
@@ -40,7 +41,10 @@ export interface ReadHelp {
 
 /** Teachable Machine's TensorFlow Lite export: one .tflite file, and labels.txt beside it. */
 async function readTfliteDirectory(path: string, find?: FirstOutside): Promise<ModelSpec> {
-  const models = (await readdir(path)).filter((name) => /\.tflite$/i.test(name));
+  const names = await readdir(path).catch((error) => {
+    throw notFound(path, error);
+  });
+  const models = names.filter((name) => /\.tflite$/i.test(name));
   const [name] = models;
   if (name === undefined || models.length > 1) {
     const found = name === undefined ? 'no model.json and no .tflite file' : `${models.length} .tflite files: name one`;
@@ -49,7 +53,9 @@ async function readTfliteDirectory(path: string, find?: FirstOutside): Promise<M
   const file = join(path, name);
   const spec = readTflite(await readBytes(file), file, find);
   const labels = join(path, 'labels.txt');
-  return existsSync(labels) ? { ...spec, labels: decodeLabels(await readBytes(labels), labels) } : spec;
+  return existsSync(labels)
+    ? { ...spec, labels: decodeLabels(await readBytes(labels, MAX_LABEL_BYTES), labels) }
+    : spec;
 }
 
 async function readPath(path: string, { meanwhile, firstOutside }: ReadHelp): Promise<ModelSpec> {
@@ -73,6 +79,15 @@ function readInMemory(bytes: Uint8Array, { firstOutside }: ReadHelp): ModelSpec 
   );
 }
 
+/** @throws MobileNetError INVALID_ARGUMENT for a URL that names another machine, or no path. */
+function pathOf(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new MobileNetError('INVALID_ARGUMENT', `model source: ${url.href}: ${(cause as Error).message}`, { cause });
+  }
+}
+
 function isTfjsSource(source: unknown): source is TfjsModelSource {
   return typeof source === 'object' && source !== null && 'modelJson' in source && 'weights' in source;
 }
@@ -86,7 +101,7 @@ function isTfjsSource(source: unknown): source is TfjsModelSource {
 export async function readModel(source: ModelSource, help: ReadHelp = {}): Promise<ModelSpec> {
   if (typeof source === 'string') return readPath(source, help);
   if (source instanceof URL) {
-    if (source.protocol === 'file:') return readPath(fileURLToPath(source), help);
+    if (source.protocol === 'file:') return readPath(pathOf(source), help);
     throw new MobileNetError('INVALID_ARGUMENT', `model source: ${source.protocol} URL, expected file:`);
   }
   if (source instanceof Uint8Array || source instanceof ArrayBuffer)

@@ -5,7 +5,7 @@ import { corrupt, unsupported } from './failures.js';
 import { MAX_FILE_BYTES } from './limits.js';
 
 /** The bytes of a file, or null: it is a directory. At once, as opening it: a turn of the event loop takes far longer. */
-export function sizeOf(path: string): number | null {
+export function sizeOf(path: string, limit = MAX_FILE_BYTES): number | null {
   let info: Stats;
   try {
     info = statSync(path);
@@ -14,18 +14,20 @@ export function sizeOf(path: string): number | null {
   }
   if (info.isDirectory()) return null;
   if (!info.isFile()) throw new MobileNetError('INVALID_ARGUMENT', `${path}: is neither a file nor a directory`);
-  if (info.size <= MAX_FILE_BYTES) return info.size;
-  return unsupported(`${path}: ${info.size} bytes, expected a model file of at most ${MAX_FILE_BYTES}`);
+  if (info.size <= limit) return info.size;
+  const what = limit === MAX_FILE_BYTES ? 'a model file of at most' : 'at most';
+  return unsupported(`${path}: ${info.size} bytes, expected ${what} ${limit}`);
 }
 
-function notFound(path: string, error: unknown): MobileNetError {
+export function notFound(path: string, error: unknown): MobileNetError {
   const { code: reason } = error as NodeJS.ErrnoException;
   const code = reason === 'ENOENT' ? '' : ` (${reason})`;
   return new MobileNetError('FILE_NOT_FOUND', `${path}: does not exist or cannot be read${code}`, { cause: error });
 }
 
-export async function readBytes(path: string): Promise<Uint8Array> {
-  const size = sizeOf(path);
+/** @param limit bytes the file may have at most. */
+export async function readBytes(path: string, limit?: number): Promise<Uint8Array> {
+  const size = sizeOf(path, limit);
   if (size === null) throw new MobileNetError('FILE_NOT_FOUND', `${path}: is a directory, expected a file`);
   return readWhole(path, size);
 }

@@ -5,7 +5,7 @@ import type { Graph } from './graph.js';
 import { array, isObject, type JsonObject, object, string } from './json.js';
 import { makeKerasNodes } from './keras-layers.js';
 import { flattenKeras } from './keras-topology.js';
-import { MAX_INPUT_SIDE } from './limits.js';
+import { MAX_FILE_SIDE } from './limits.js';
 import { matchMobileNet } from './mobilenet-matcher.js';
 import { TfjsWeights } from './tfjs-weights.js';
 
@@ -33,11 +33,11 @@ export function checkLayersModel(modelJson: JsonObject): void {
 function readInput(shape: readonly unknown[] | null): Graph['input'] {
   const [, height, width, channels] = shape ?? [];
   const fits = (side: unknown): side is number =>
-    typeof side === 'number' && Number.isInteger(side) && side >= 1 && side <= MAX_INPUT_SIDE;
+    typeof side === 'number' && Number.isInteger(side) && side >= 1 && side <= MAX_FILE_SIDE;
   if (shape?.length !== 4 || channels !== 3 || !fits(height) || !fits(width)) {
     return unsupported(
       `input shape ${shape === null ? 'missing' : `[${shape.slice(0, 8).map(describe).join(', ')}]`}, expected ` +
-        `[null, height, width, 3] with sides of 1 ... ${MAX_INPUT_SIDE}`,
+        `[null, height, width, 3] with sides of 1 ... ${MAX_FILE_SIDE}`,
     );
   }
   return { tensor: 0, height, width, quantization: null };

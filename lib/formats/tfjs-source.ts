@@ -5,7 +5,7 @@ import { describe, MobileNetError } from '../errors.js';
 import type { ModelSpec } from '../model-spec.js';
 import { corrupt, naming, unsupported } from './failures.js';
 import { isObject, type JsonObject, parseJson } from './json.js';
-import { MAX_FILE_BYTES, MAX_JSON_BYTES } from './limits.js';
+import { MAX_FILE_BYTES, MAX_JSON_BYTES, MAX_LABEL_BYTES } from './limits.js';
 import type { TfjsModelSource } from './load.js';
 import { asBytes, readBytes } from './read-file.js';
 import { checkLayersModel, readTfjsLayers } from './tfjs-layers.js';
@@ -62,12 +62,35 @@ export async function readModelJson(path: string, bytes: Uint8Array): Promise<Mo
     shards.push(shard);
   }
   const metadataPath = join(directory, 'metadata.json');
-  const metadata = existsSync(metadataPath) ? parseJson(await readBytes(metadataPath), metadataPath) : null;
+  const metadata = existsSync(metadataPath)
+    ? parseJson(await readBytes(metadataPath, MAX_LABEL_BYTES), metadataPath)
+    : null;
   return readTfjsLayers(json, concatenate(shards), { source: path, metadata });
 }
 
+/** @throws MobileNetError INVALID_ARGUMENT naming the field. */
+function checkTexts({ labels }: TfjsModelSource, name: unknown): asserts name is string {
+  if (typeof name !== 'string') {
+    throw new MobileNetError('INVALID_ARGUMENT', `model source: name: expected a string, got ${describe(name)}`);
+  }
+  if (labels === undefined || labels === null) return;
+  if (!Array.isArray(labels)) {
+    throw new MobileNetError(
+      'INVALID_ARGUMENT',
+      `${name}: labels: expected an array of strings, got ${describe(labels)}`,
+    );
+  }
+  const at = labels.findIndex((label) => typeof label !== 'string');
+  if (at < 0) return;
+  throw new MobileNetError(
+    'INVALID_ARGUMENT',
+    `${name}: labels[${at}]: expected a string, got ${describe(labels[at])}`,
+  );
+}
+
 export function readTfjsSource(source: TfjsModelSource): ModelSpec {
-  const name = source.name ?? 'TensorFlow.js model';
+  const name: unknown = source.name ?? 'TensorFlow.js model';
+  checkTexts(source, name);
   const { modelJson, weights } = source;
   const text = modelJson instanceof Uint8Array ? asBytes(modelJson, `${name}: modelJson`) : modelJson;
   const isText = typeof text === 'string' || text instanceof Uint8Array;

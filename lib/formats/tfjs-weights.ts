@@ -3,6 +3,7 @@ import { corrupt } from './failures.js';
 import { float16ToFloat32 } from './float16.js';
 import { checkFinite, WeightBudget } from './graph.js';
 import { array, integer, type JsonObject, number, object, string } from './json.js';
+import { MAX_SHARDS } from './limits.js';
 
 /** How a weight is stored: as it is, or quantised for the download. */
 type Storage =
@@ -31,13 +32,18 @@ const bytesOf = new Map([
   ['complex64', 8],
 ]);
 
-/** Paths of the shard files, in order. */
+/** Paths of the shard files, in order. Empty files count: each is opened. */
 export function shardPaths(modelJson: JsonObject): string[] {
   const groups = array(modelJson.weightsManifest, 'weightsManifest');
-  return groups.flatMap((group, i) => {
+  const paths: string[] = [];
+  for (const [i, group] of groups.entries()) {
     const what = `weightsManifest[${i}]`;
-    return array(object(group, what).paths, `${what}.paths`).map((path, k) => string(path, `${what}.paths[${k}]`));
-  });
+    for (const [k, path] of array(object(group, what).paths, `${what}.paths`).entries()) {
+      if (paths.length === MAX_SHARDS) corrupt(`weightsManifest: more than ${MAX_SHARDS} weight files`);
+      paths.push(string(path, `${what}.paths[${k}]`));
+    }
+  }
+  return paths;
 }
 
 /** The manifest's weights: all groups', or the `weightSpecs` that tfjs' ModelArtifacts have instead. */

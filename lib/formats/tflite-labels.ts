@@ -35,24 +35,41 @@ function nameFromMetadata(file: FlatBuffer, model: Table): string | null {
 
 /**
  * Labels of a text file, one per line; empty lines at the end are none. When every line carries its own number ("0
- * background", "1 tench" ...: Coral's files and Teachable Machine's), the numbers are no part of the labels.
+ * background", "1 tench" ...: Coral's files and Teachable Machine's), the numbers are no part of the labels. Null: there
+ * are more lines than any network has classes.
  */
-export function splitLabels(text: string): string[] {
-  const lines = text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .map((line) => line.trim());
-  while (lines.length > 0 && lines.at(-1) === '') lines.pop();
-  const numbered = lines.map((line, i) => new RegExp(`^${i}[:,]?\\s+(\\S.*)$`).exec(line)?.[1]);
-  return numbered.every((label) => label !== undefined) ? numbered : lines;
+export function splitLabels(text: string): string[] | null {
+  const body = text.replace(/^\uFEFF/, '').trimEnd();
+  if (body === '') return [];
+  let count = 1; // before anything is made of the lines: a few KB of an archive unpack to millions
+  for (let at = body.indexOf('\n'); at >= 0; at = body.indexOf('\n', at + 1)) {
+    if (++count > MAX_CHANNELS) return null;
+  }
+  const lines = body.split('\n').map((line) => line.trim());
+  const numbered: string[] = [];
+  for (const [i, line] of lines.entries()) {
+    const label = withoutNumber(line, i);
+    if (label === null) return lines;
+    numbered.push(label);
+  }
+  return numbered;
+}
+
+/** `label` of "7 label", "7: label" or "7, label"; null when the line does not begin with this number. */
+function withoutNumber(line: string, number: number): string | null {
+  const digits = String(number);
+  if (!line.startsWith(digits)) return null;
+  const mark = line[digits.length];
+  const rest = line.slice(digits.length + (mark === ':' || mark === ',' ? 1 : 0));
+  const label = rest.trimStart();
+  return label === '' || label.length === rest.length ? null : label;
 }
 
 /** The same of a file's bytes, which must be UTF-8 text of plausible length. */
 export function decodeLabels(bytes: Uint8Array, name: string): string[] {
   try {
     const labels = splitLabels(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    if (labels.length <= MAX_CHANNELS) return labels;
-    return corrupt(`label file ${describe(name)}: ${labels.length} lines, expected at most ${MAX_CHANNELS}`);
+    return labels ?? corrupt(`label file ${describe(name)}: more than ${MAX_CHANNELS} lines`);
   } catch (error) {
     if (error instanceof TypeError) return corrupt(`label file ${describe(name)}: is not UTF-8 text`, error);
     throw error;

@@ -2,7 +2,7 @@ import type { ModelSpec, Precision } from '../model-spec.js';
 import { corrupt, naming, unsupported } from './failures.js';
 import { FlatBuffer, type Table } from './flatbuffer.js';
 import { type FirstOutside, firstOutside, type Graph, type GraphNode } from './graph.js';
-import { MAX_FILE_BYTES, MAX_INPUT_SIDE, MAX_NODES } from './limits.js';
+import { MAX_FILE_BYTES, MAX_FILE_SIDE, MAX_NODES } from './limits.js';
 import { matchMobileNet } from './mobilenet-matcher.js';
 import { readTfliteLabels } from './tflite-labels.js';
 import { makeNode, operatorLabel } from './tflite-operators.js';
@@ -58,8 +58,8 @@ function readInput(tensors: TfliteTensors, index: number): Graph['input'] {
   if (tensor.shape.length !== 4 || batch !== 1 || channels !== 3) {
     unsupported(`input ${tensor.what}: shape [${tensor.shape.join(', ')}], expected [1, height, width, 3]`);
   }
-  if (height < 1 || width < 1 || height > MAX_INPUT_SIDE || width > MAX_INPUT_SIDE) {
-    unsupported(`input ${tensor.what}: ${height}x${width} pixels, expected 1 ... ${MAX_INPUT_SIDE} a side`);
+  if (height < 1 || width < 1 || height > MAX_FILE_SIDE || width > MAX_FILE_SIDE) {
+    unsupported(`input ${tensor.what}: ${height}x${width} pixels, expected 1 ... ${MAX_FILE_SIDE} a side`);
   }
   if (!imageTypes.has(tensor.type)) {
     unsupported(`input ${tensor.what}: ${typeName(tensor.type)}, expected FLOAT32, UINT8 or INT8`);

@@ -1,4 +1,5 @@
 /** Labels: files, and the 1001/1000 offset. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,9 @@ describe('a label file', () => {
       'tench, Tinca tinca',
     ]);
     expect(parseLabels(text('0 a\n2 b\n'), 'f')).toEqual(['0 a', '2 b']);
+    expect(parseLabels(text('0: a\n1, b\n2\tc d\n'), 'f')).toEqual(['a', 'b', 'c d']);
+    expect(parseLabels(text('0a\n1b\n'), 'f')).toEqual(['0a', '1b']);
+    expect(parseLabels(text('0 a\n1\n'), 'f')).toEqual(['0 a', '1']);
   });
 
   it('may be JSON: an array, or metadata with labels', () => {
@@ -47,6 +51,32 @@ describe('a label file', () => {
       folder = mkdtempSync(join(tmpdir(), 'mobilenetv2-labels-'));
     });
     afterAll(() => rmSync(folder, { recursive: true }));
+
+    it.skipIf(process.platform === 'win32')(
+      'must be a file: a named pipe could be waited for without end',
+      async () => {
+        const pipe = join(folder, 'pipe');
+        execFileSync('mkfifo', [pipe]);
+        await expect(readLabelFile(pipe)).rejects.toMatchObject({
+          code: 'FILE_NOT_FOUND',
+          message: `labels: ${pipe} is no regular file`,
+        });
+      },
+    );
+
+    it('of millions of lines is refused at once', async () => {
+      const file = join(folder, 'flood.txt');
+      writeFileSync(file, '\n0'.repeat(2 ** 20 - 4));
+      await expect(readLabelFile(file)).rejects.toMatchObject({
+        code: 'LABELS_INVALID',
+        message: expect.stringMatching(/more lines/),
+      });
+      writeFileSync(file, 'a'.repeat(2 ** 21 + 1));
+      await expect(readLabelFile(file)).rejects.toMatchObject({
+        code: 'LABELS_INVALID',
+        message: expect.stringMatching(/too many/),
+      });
+    });
 
     it('is read, and named when it is missing', async () => {
       const file = join(folder, 'labels.txt');

@@ -224,9 +224,9 @@ describe('labels inside a TFLite file', () => {
     const at = Buffer.from(zipped).indexOf('PK\x03\x04') + 30 + 'labels.txt'.length;
     zipped[at + 3] = (zipped[at + 3] ?? 0) ^ 0xff;
     expect(() => readTflite(zipped, 'tiny')).toThrow(/"labels.txt" in the appended zip archive/);
-    expect(() => labelsOf({ 'labels.txt': 'x\n'.repeat(20000) })).toThrow(/20000 lines, expected at most 16384/);
+    expect(() => labelsOf({ 'labels.txt': 'x\n'.repeat(20000) })).toThrow(/more than 16384 lines/);
     expect(() => labelsOf({ 'labels.txt': 'x'.repeat(9 * 2 ** 20) })).toThrow(
-      /9437184 bytes, expected at most 8388608/,
+      /9437184 bytes, expected at most 2097152/,
     );
   });
 });

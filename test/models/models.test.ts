@@ -52,7 +52,36 @@ describe('the table', () => {
   });
 });
 
+describe('options', () => {
+  it.each([
+    [null, /options: expected an object, got null/],
+    [{ cachDir: 'x' }, /no option is called "cachDir"; known: cacheDir, /],
+    [{ cacheDir: 5 }, /cacheDir: expected a string, got 5/],
+    [{ mirror: 5 }, /mirror: expected a string, got 5/],
+    [{ from: {} }, /from: expected a string, got Object/],
+    [{ localOnly: 1 }, /localOnly: expected true or false, got 1/],
+    [{ onProgress: 'x' }, /onProgress: expected a function, got "x"/],
+  ])('%j is refused', async (options, message) => {
+    await expect(fetchModel('imagenet', options as never)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
 describe('the cache folder', () => {
+  it.skipIf(missing)('that is a file, or cannot be written, is named with what chooses another', async () => {
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    const from = join(published, modelFile);
+    for (const cacheDir of [file, '/dev/null/cache']) {
+      await expect(fetchModel('imagenet', { cacheDir, from, labels: false })).rejects.toMatchObject({
+        code: expect.stringMatching(/^(INVALID_ARGUMENT)$/),
+        message: expect.stringMatching(/the cache folder .* cannot be written .*MOBILENETV2_CACHE, --cache/),
+      });
+    }
+  });
+
   it('is the option, else the environment variable, else the user cache folder', () => {
     vi.stubEnv('MOBILENETV2_CACHE', '');
     expect(cacheDirectory()).toMatch(/mobilenetv2/);
