@@ -46,17 +46,9 @@ struct StridedPixels {
   StridedPixels(const uint8_t* row0, const uint8_t* row1, int32_t channels)
       : StridedPixels(row0, row1, channels, 8, 8) {}
 
-  // On to chunk i.
-  void advance(int32_t i) {
-    const int32_t bytes = i % V::kLanes == 0 ? block : chunk;
-    row[0] += bytes;
-    row[1] += bytes;
-#if defined(__GNUC__)
-    // Keeps the compiler from giving every pixel a pointer of its own, for which there are no registers: these
-    // multiples are all that x86 addresses need.
-    __asm__("" : "+r"(row[0]), "+r"(row[1]));
-#endif
-  }
+  // From the first half of a chunk to its second, and from there to chunk i.
+  void advance_half() { advance_bytes(4); }
+  void advance(int32_t i) { advance_bytes((i % V::kLanes == 0 ? block : chunk) - 4); }
   [[gnu::always_inline]] const uint8_t* at(int r, int c) const {
     constexpr int kFactor[] = {0, 1, 2, 1, 4, 1, 2};
     const size_t unit = c == 3 || c == 6 ? column3 : c == 5 ? column5 : column;
@@ -66,6 +58,16 @@ struct StridedPixels {
  private:
   StridedPixels(const uint8_t* row0, const uint8_t* row1, size_t column, int32_t chunk, int32_t block)
       : row{row0, row1}, column(column), column3(3 * column), column5(5 * column), chunk(chunk), block(block) {}
+
+  void advance_bytes(int32_t bytes) {
+    row[0] += bytes;
+    row[1] += bytes;
+#if defined(__GNUC__)
+    // Keeps the compiler from giving every pixel a pointer or an offset of its own, for which there are no registers:
+    // these multiples are all that x86 addresses need.
+    __asm__("" : "+r"(row[0]), "+r"(row[1]));
+#endif
+  }
 };
 
 // Vectors that broadcast words can read pixels from where they lie.
@@ -255,12 +257,14 @@ struct Product {
     int32_t i = 0;
     while (i < args.k.chunks) {
       step(pixels, 0, w, acc);
-      step(pixels, 4, w + kStep, acc);
+      pixels.advance_half();
+      step(pixels, 0, w + kStep, acc);
       pixels.advance(++i);
       w += 2 * kStep;
     }
     for (int32_t half = 0; half < args.k.half_chunks; ++half, w += kStep) {
       step(pixels, 0, w, acc);
+      pixels.advance_half();
       pixels.advance(++i);
     }
     for (int32_t e = 0; e < header->extra_steps; ++e) {
