@@ -33,7 +33,7 @@ export async function loadSpec(
 }
 
 /** A name is looked up before a path: `imagenet` is the model, `./imagenet` a file. */
-async function readSource(source: ModelSource, options: LoadOptions, help: ReadHelp): Promise<ModelSpec> {
+export async function readSource(source: ModelSource, options: LoadOptions, help: ReadHelp): Promise<ModelSpec> {
   if (typeof source !== 'string' || !isModelName(source)) return readModel(source, help);
   const { cacheDir, localOnly, onProgress } = options;
   const found = await fetchModel(source, { cacheDir, localOnly, onProgress, labels: options.labels === undefined });

@@ -15,6 +15,7 @@ import { benchProgress } from './bench-progress.js';
 import { CaseFailed, runHere, runInProcess } from './bench-run.js';
 import { caseText, reportsCsv, reportsMarkdown, sweepText } from './bench-text.js';
 import { positiveInteger } from './output.js';
+import { exitCodeAfter, finishing } from './streams.js';
 
 const HELP = `
 The clock runs from a preprocessed input tensor to probabilities, through the
@@ -89,7 +90,8 @@ export function addBench(program: Command): void {
     .addOption(new Option('--raw', 'with --json: all run times').hideHelp())
     .addHelpText('after', HELP)
     .action(async (options: BenchOptions) => {
-      process.exitCode = await run(options);
+      const files = options.save !== undefined || options.report !== undefined;
+      process.exitCode = exitCodeAfter(files ? await finishing(() => run(options)) : await run(options));
     });
 }
 
@@ -98,6 +100,9 @@ async function run(options: BenchOptions): Promise<number> {
   const { compareRuns, readRuns, saveRuns } = await import('../tools/saved-runs.js');
   const earlier = options.against === undefined ? null : await readRuns(options.against);
   if (options.report !== undefined) await (await import('../tools/report/charts.js')).loadCharts();
+  const { checkCanWrite } = await import('../tools/write-file.js');
+  if (options.save !== undefined) await checkCanWrite('--save', options.save);
+  if (options.report !== undefined) await checkCanWrite('--report', options.report);
   const progress = await benchProgress();
   const results: BenchResult[] = [];
   const comparisons: (Comparison | null)[] = [];

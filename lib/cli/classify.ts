@@ -4,6 +4,7 @@ import type { Classification, LoadOptions, PreprocessRecipeName } from '../index
 import { reportError } from './errors.js';
 import { paint, positiveInteger, printable } from './output.js';
 import { downloadProgress } from './progress.js';
+import { NO_LINES } from './tables.js';
 
 interface Options {
   readonly model: string;
@@ -89,11 +90,7 @@ function table(image: string, predictions: readonly Classification[], ms: number
   const rows = new Table({
     colAligns: ['right', 'left', 'right'],
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
-    chars: {
-      ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', mid: '', 'left-mid': '', 'mid-mid': '' },
-      ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', 'right-mid': '' },
-      ...{ left: '', right: '', middle: '' },
-    },
+    chars: NO_LINES,
   });
   predictions.forEach(({ index, label, probability }, rank) => {
     const percent = `${(probability * 100).toFixed(1)} %`;

@@ -4,7 +4,7 @@ import { paint, printable } from './output.js';
 
 const EXIT_INTERNAL = 1;
 export const EXIT_USAGE = 2;
-const EXIT_FILE = 3;
+export const EXIT_FILE = 3;
 const EXIT_MODEL = 4;
 const EXIT_DOWNLOAD = 5;
 export const EXIT_PLATFORM = 6;
@@ -13,7 +13,8 @@ export const EXIT_CODES_HELP = `Exit codes:
   0  everything worked
   1  a defect of this program
   2  a wrong option or argument
-  3  a file is missing, or an image cannot be decoded (the others still are)
+  3  a file is missing, an image cannot be decoded (the others still are), or
+     there is no room for the output
   4  the model or its labels cannot be used
   5  a named model could not be downloaded or is not the published one
   6  the addon, the image decoder or an optional package does not work here`;

@@ -9,11 +9,11 @@ import { EXIT_CODES_HELP, EXIT_USAGE, reportError } from './errors.js';
 import { addExplain } from './explain.js';
 import { addFetch } from './fetch.js';
 import { addInspect } from './inspect.js';
-import { endQuietlyOnClosedPipe } from './output.js';
+import { watchStreams } from './streams.js';
 
 /** Runs the command line `argv` (as process.argv) and sets the process's exit code. Never rejects. */
 export async function main(argv: readonly string[]): Promise<void> {
-  endQuietlyOnClosedPipe();
+  watchStreams();
   const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
   const program = new Command('mobilenetv2')
     .description('Classifies images with MobileNetV2: TFLite and TensorFlow.js model files, or a model by name.')

@@ -13,14 +13,6 @@ export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '\uFFFD');
 }
 
-/** `mobilenetv2 ... | head` closes our output early; that is no error. */
-export function endQuietlyOnClosedPipe(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
-}
-
 /** Parser of commander options that take a count. */
 export function positiveInteger(text: string): number {
   const value = Number(text);

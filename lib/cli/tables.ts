@@ -8,7 +8,8 @@ export interface Column {
 
 export type Row = readonly string[];
 
-const NO_LINES = {
+/** For cli-table3: no lines between cells, two spaces instead. */
+export const NO_LINES = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', mid: '', 'left-mid': '', 'mid-mid': '' },
   ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', 'right-mid': '' },
   ...{ left: '', right: '', middle: '' },

@@ -9,6 +9,8 @@ export function alignUp(bytes: number): number {
 /** A buffer that is in use from step `from` to step `to`, both included. */
 export interface LiveRange {
   readonly name: string;
+  /** A tensor between steps, the rows a chained stage keeps, or a kernel's own memory. */
+  readonly kind: 'tensor' | 'ring' | 'scratch';
   readonly bytes: number;
   readonly from: number;
   readonly to: number;

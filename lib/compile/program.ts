@@ -241,7 +241,7 @@ class Layout {
   private tensor(position: number, step: number, steps: number): number {
     const op = this.ops[position] as PlannedOp;
     const to = this.wanted.includes(position) ? steps - 1 : Math.min(step + 1, steps - 1);
-    return this.range(op.name, outputBytes(op), step, to);
+    return this.range(op.name, 'tensor', outputBytes(op), step, to);
   }
 
   private draft({ begin, end }: Cut, step: number, outputs: readonly number[]) {
@@ -264,7 +264,13 @@ class Layout {
         output:
           stage === last
             ? output
-            : this.range(`${stage.name} (ring, lane ${lane})`, stage.outputRowBytes * (rings[k] as number), step, step),
+            : this.range(
+                `${stage.name} (ring, lane ${lane})`,
+                'ring',
+                stage.outputRowBytes * (rings[k] as number),
+                step,
+                step,
+              ),
         scratch: this.scratch(stage, stage.facts.scratchBytes, step, `lane ${lane}`),
       })),
     }));
@@ -275,10 +281,10 @@ class Layout {
   }
 
   private scratch(stage: PlannedOp, bytes: number, step: number, of: string): number | null {
-    return bytes === 0 ? null : this.range(`${stage.name} (scratch, ${of})`, bytes, step, step);
+    return bytes === 0 ? null : this.range(`${stage.name} (scratch, ${of})`, 'scratch', bytes, step, step);
   }
 
-  private range(name: string, bytes: number, from: number, to: number): number {
-    return this.ranges.push({ name, bytes, from, to }) - 1;
+  private range(name: string, kind: LiveRange['kind'], bytes: number, from: number, to: number): number {
+    return this.ranges.push({ name, kind, bytes, from, to }) - 1;
   }
 }

@@ -1,5 +1,7 @@
 /** Measuring a model through the public API. */
+import { totalmem } from 'node:os';
 import type { MobileNetV2 } from '../classifier.js';
+import { MobileNetError } from '../errors.js';
 import type { Precision } from '../model-spec.js';
 import type { Isa } from '../native.js';
 import { type ColdStart, measureColdStart } from './cold-start.js';
@@ -104,8 +106,22 @@ export async function bench(request: BenchRequest, onProgress: OnProgress = () =
   }
 }
 
+/** Of all inputs and outputs of calls under way; below what one array can hold. */
+const MAX_BATCH_BYTES = 2 ** 32;
+
 /** One call of the model on a batch of its own; calls under way at the same time share neither input nor output. */
 function callOf(model: MobileNetV2, batch: number, concurrency: number): (slot: number) => Promise<void> {
+  const { precision, input, classes } = model.info;
+  const imageBytes = input.height * input.width * 3 * (precision === 'float32' ? 4 : 1) + classes * 4;
+  const bytes = imageBytes * batch * concurrency;
+  const limit = Math.min(MAX_BATCH_BYTES, totalmem() / 2);
+  if (bytes > limit) {
+    const gigabytes = (count: number) => `${(count / 1e9).toFixed(1)} GB`;
+    throw new MobileNetError(
+      'INVALID_ARGUMENT',
+      `--batch ${batch}: ${concurrency} such batches at a time take ${gigabytes(bytes)}, at most ${gigabytes(limit)} here`,
+    );
+  }
   const buffers = Array.from({ length: concurrency }, () => ({
     input: randomInput(model.info, batch),
     output: new Float32Array(batch * model.info.classes),

@@ -15,5 +15,8 @@ async function run(request: ColdStartRequest): Promise<ColdStartAnswer> {
 
 run(JSON.parse(process.argv[2] as string)).then(
   (answer) => process.send?.(answer),
-  (error) => process.send?.({ loadMs: 0, firstInferenceMs: 0, error: { code: error.code, message: error.message } }),
+  (error) => {
+    const code = error?.name === 'MobileNetError' ? error.code : 'INTERNAL'; // by name: the class would be loaded before
+    process.send?.({ loadMs: 0, firstInferenceMs: 0, error: { code, message: error.message } });
+  },
 );

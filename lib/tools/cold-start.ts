@@ -1,6 +1,6 @@
 /** From the start of a process to the first probabilities, in fresh processes. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { MobileNetError } from '../errors.js';
+import { type ErrorCode, MobileNetError } from '../errors.js';
 import { programFile } from '../place.js';
 import type { NetworkSource, PrecisionName } from './read-network.js';
 import { type LatencySummary, median, summarise } from './statistics.js';
@@ -14,7 +14,7 @@ export interface ColdStartRequest extends NetworkSource {
 export interface ColdStartAnswer {
   readonly loadMs: number;
   readonly firstInferenceMs: number;
-  readonly error?: { readonly code: string; readonly message: string };
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
 }
 
 export interface ColdStart {
@@ -52,7 +52,7 @@ export async function measureColdStart(
       fork(worker, [JSON.stringify(request)], { execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] }),
     );
     full.push(performance.now() - started);
-    if (answer.error) throw new MobileNetError('INTERNAL', `a fresh process failed: ${answer.error.message}`);
+    if (answer.error) throw new MobileNetError(answer.error.code, answer.error.message);
     answers.push(answer);
     onProgress((i + 1) / processes);
   }

@@ -1,7 +1,7 @@
 /** Loading a model through the public API, as a command line names it. */
 import { MobileNetV2 } from '../classifier.js';
-import { MobileNetError } from '../errors.js';
 import type { LoadOptions } from '../options.js';
+import { checkQuantized } from './precision.js';
 import type { NetworkSource, PrecisionName } from './read-network.js';
 
 export interface ModelRequest extends NetworkSource {
@@ -20,12 +20,11 @@ export async function loadModel({ model, arch, precision, threads }: ModelReques
     ...options,
     ...(precision === 'fp32' && { precision: 'float32' }),
   });
-  if (precision === 'int8' && loaded.info.precision === 'float32') {
+  try {
+    checkQuantized({ model }, precision, loaded.info.precision);
+  } catch (error) {
     await loaded.close();
-    throw new MobileNetError(
-      'INVALID_ARGUMENT',
-      `--precision int8: ${model} is a float model; give a quantised file (an int8 or uint8 .tflite)`,
-    );
+    throw error;
   }
   return loaded;
 }

@@ -1,4 +1,5 @@
 /** The memory of a network's activations: layer by layer, block by block, and as planned. */
+import type { LiveRange } from '../compile/arena.js';
 import { dequantize } from '../compile/dequantize.js';
 import { type CompiledModel, compileOps } from '../compile/ops.js';
 import { Engine } from '../engine.js';
@@ -16,14 +17,9 @@ export interface ActivationMemory {
   readonly chained: number;
 }
 
-export interface PlannedRange {
-  readonly name: string;
-  readonly kind: 'tensor' | 'ring' | 'scratch';
+/** In use in the steps `from` to `to`, both included. */
+export interface PlannedRange extends LiveRange {
   readonly offset: number;
-  readonly bytes: number;
-  /** Steps in which it is in use, both included. */
-  readonly from: number;
-  readonly to: number;
 }
 
 export interface PlannedMemory {
@@ -43,10 +39,7 @@ export function plannedMemory(spec: ModelSpec, threads = 1): PlannedMemory {
     return {
       arenaBytes: program.arenaBytes,
       steps: program.steps.map(({ stages }) => stages.map(({ op }) => described(op))),
-      ranges: ranges.map(({ name, bytes, from, to }, i) => ({
-        ...{ name, bytes, from, to, offset: offsets[i] as number },
-        kind: name.includes('(ring') ? 'ring' : name.includes('(scratch') ? 'scratch' : 'tensor',
-      })),
+      ranges: ranges.map((range, i) => ({ ...range, offset: offsets[i] as number })),
     };
   } finally {
     engine.release();

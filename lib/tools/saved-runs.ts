@@ -1,8 +1,9 @@
 /** Runs kept in a file, and what a later run says about them. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { MobileNetError } from '../errors.js';
 import type { BenchReport } from './bench.js';
 import { type Ratio, ratioOfMedians } from './statistics.js';
+import { writeWhole } from './write-file.js';
 
 const KIND = 'mobilenetv2 bench runs';
 const VERSION = 1;
@@ -25,17 +26,15 @@ export function caseName(r: BenchReport): string {
 
 /** @throws MobileNetError INVALID_ARGUMENT when the file cannot be written. */
 export async function saveRuns(path: string, reports: readonly BenchReport[]): Promise<void> {
-  try {
-    await writeFile(path, `${JSON.stringify({ kind: KIND, version: VERSION, reports }, null, 1)}\n`);
-  } catch (cause) {
-    throw new MobileNetError('INVALID_ARGUMENT', `--save ${path}: ${(cause as Error).message}`, { cause });
-  }
+  await writeWhole('--save', path, `${JSON.stringify({ kind: KIND, version: VERSION, reports }, null, 1)}\n`);
 }
 
 /** @throws MobileNetError FILE_NOT_FOUND, or INVALID_ARGUMENT for a file that --save did not write. */
 export async function readRuns(path: string): Promise<BenchReport[]> {
   let text: string;
   try {
+    // Before opening: to open a named pipe may wait for ever.
+    if (!(await stat(path)).isFile()) throw new Error('is no regular file');
     text = await readFile(path, 'utf8');
   } catch (cause) {
     throw new MobileNetError('FILE_NOT_FOUND', `--against ${path}: ${(cause as Error).message}`, { cause });

@@ -4,7 +4,7 @@ import { ALIGNMENT, alignUp, type LiveRange, peakLiveBytes, placeRanges } from '
 import { seededRandom } from './seeded-input.js';
 
 function range(bytes: number, from: number, to: number): LiveRange {
-  return { name: `${bytes} bytes`, bytes, from, to };
+  return { name: `${bytes} bytes`, kind: 'tensor' as const, bytes, from, to };
 }
 
 function expectSound(ranges: readonly LiveRange[]): void {

@@ -1,12 +1,11 @@
 /** The report of a benchmark as one HTML page. */
-import { writeFile } from 'node:fs/promises';
-import { MobileNetError } from '../../errors.js';
 import type { BenchReport, BenchResult } from '../bench.js';
 import { type PlannedMemory, plannedMemory } from '../memory.js';
 import type { PeerReport } from '../peers/index.js';
 import type { Profile } from '../profile.js';
 import { type NetworkSource, type PrecisionName, readNetwork } from '../read-network.js';
 import type { Comparison } from '../saved-runs.js';
+import { writeWhole } from '../write-file.js';
 import { type Charts, loadCharts } from './charts.js';
 import { figure, type Html, html, page, section, table } from './page.js';
 
@@ -24,12 +23,7 @@ const MAX_DISTRIBUTIONS = 6;
 
 /** @throws MobileNetError PACKAGE_MISSING without echarts; INVALID_ARGUMENT when the file cannot be written. */
 export async function writeReport(file: string, request: ReportRequest): Promise<void> {
-  const text = await renderReport(request);
-  try {
-    await writeFile(file, text);
-  } catch (cause) {
-    throw new MobileNetError('INVALID_ARGUMENT', `--report ${file}: ${(cause as Error).message}`, { cause });
-  }
+  await writeWhole('--report', file, await renderReport(request));
 }
 
 export async function renderReport({ results, comparisons, source, precision }: ReportRequest): Promise<string> {
