@@ -55,10 +55,7 @@ struct StageArgs {
 
 // Maps of few rows: bands of rows would repeat much of each other's expansion, or share out unevenly. With seven rows
 // to a band slices of channels lose more, because the wide tensor passes from one core's cache to another's (measured).
-inline bool slices_of_channels_wanted(const Op&, const StageShape& s, int32_t slices) {
-  constexpr int32_t kMaxRows = 14, kMinBandRows = 7;
-  return s.out_height <= kMaxRows && s.out_height < kMinBandRows * slices;
-}
+bool slices_of_channels_wanted(const Op&, const StageShape&, int32_t slices);
 
 // The other way to share a stage between threads: not independent bands of rows, but slices (of channels, or of rows)
 // that pass each other what they made. Slices of one phase run at the same time; a phase begins when every slice of the

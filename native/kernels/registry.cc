@@ -98,4 +98,9 @@ const Kernel& choose_kernel(const Op& op, Isa ceiling) {
   return reference_kernel(op.kind, op.dtype);
 }
 
+bool slices_of_channels_wanted(const Op&, const StageShape& s, int32_t slices) {
+  constexpr int32_t kMaxRows = 14, kMinBandRows = 7;
+  return s.out_height <= kMaxRows && s.out_height < kMinBandRows * slices;
+}
+
 }  // namespace mobilenetv2
