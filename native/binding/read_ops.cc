@@ -6,7 +6,8 @@
 namespace mobilenetv2 {
 namespace {
 
-constexpr int32_t kMaxChannels = 1 << 16;  // bounds the products below; check_op says the rest
+constexpr int32_t kMaxChannels = 1 << 16;            // check_op says the rest
+constexpr uint64_t kMaxWeights = uint64_t{1} << 30;  // their bytes fit a 32-bit size_t; no file has as many
 
 bool plausible(const Conv& conv) {
   return conv.in_channels > 0 && conv.in_channels <= kMaxChannels && conv.out_channels > 0 &&
@@ -46,7 +47,13 @@ Conv read_conv(const Fields& f, Dtype dtype, ReadOps* read, FieldErrors* errors)
     return conv;
   }
   const auto outs = static_cast<size_t>(conv.out_channels);
-  const size_t count = outs * conv.kernel * conv.kernel * (conv.depthwise ? 1 : static_cast<size_t>(conv.in_channels));
+  const uint64_t weights = uint64_t{outs} * static_cast<uint64_t>(conv.kernel * conv.kernel) *
+                           static_cast<uint64_t>(conv.depthwise ? 1 : conv.in_channels);
+  if (weights >= kMaxWeights) {
+    f.fail("weights", "are too many");
+    return conv;
+  }
+  const auto count = static_cast<size_t>(weights);
   if (dtype == Dtype::f32) {
     conv.weights_f32 = f.elements<float>("weights", napi_float32_array, count);
     conv.bias_f32 = f.elements<float>("bias", napi_float32_array, outs);

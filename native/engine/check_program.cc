@@ -213,7 +213,7 @@ Status check_program(const Program& program, const PackedModel& model) {
   }
   for (const Output& output : program.outputs) {
     const size_t element = element_bytes(output.dtype);
-    if (output.count == 0 || output.offset % kAlignment != 0 || output.count > program.arena_bytes ||
+    if (output.count == 0 || output.offset % kAlignment != 0 || output.count > program.arena_bytes / element ||
         !fits(output.offset, output.count * element, program.arena_bytes)) {
       return failure("an output lies outside the arena");
     }

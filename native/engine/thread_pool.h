@@ -55,7 +55,7 @@ class ThreadPool {
 
   void work();
   void run_job(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Job>& job);
-  static void run_team(void* pool_and_team, int32_t count, void (*body)(void*, int32_t), void* context);
+  static void run_team(void* team, int32_t count, void (*body)(void*, int32_t), void* context);
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -1,4 +1,4 @@
-// Small things the reference kernels share.
+// Small things that kernels, packing and the engine share.
 #pragma once
 
 #include <algorithm>

@@ -204,6 +204,23 @@ describe('native', () => {
     expect(binding.runSync(program, run)).toBe(true);
   });
 
+  it('flushes denormals while it runs on this thread, and JavaScript has its own afterwards', async () => {
+    const { program, run } = await tinyProgram();
+    const input = new Float32Array(16).fill(1e-40);
+    const [output] = run.outputs as [Float32Array];
+    const halved = (value: number) => value * 0.5;
+    const check = () => expect(halved(4 * Number.MIN_VALUE)).toBe(2 * Number.MIN_VALUE);
+    check();
+    output.fill(1);
+    expect(native().runSync(program, { ...run, input })).toBe(true);
+    if (process.arch === 'x64' || process.arch === 'arm64') expect(Array.from(output)).toEqual(new Array(8).fill(0));
+    check();
+    native().trace(program, { ...run, input }, check);
+    check();
+    native().profile(program, { ...run, input });
+    check();
+  });
+
   /** A program of one pooling op on two pixels. */
   async function tinyProgram() {
     const binding = native();

@@ -1,4 +1,5 @@
-// native_tests [FILTER]: runs all tests, or those whose name contains FILTER.
+// native_tests [FILTER]: runs all tests, or those whose name contains FILTER. Exit code 0: all passed, 1: some failed,
+// 2: none was run.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -77,5 +78,9 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
   }
   std::printf("native: %d passed, %d failed, %d skipped\n", passed, failed, skipped);
+  if (passed + failed + skipped == 0) {
+    std::fprintf(stderr, "no test has \"%s\" in its name\n", filter);
+    return 2;
+  }
   return failed == 0 ? 0 : 1;
 }
