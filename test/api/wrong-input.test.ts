@@ -172,6 +172,15 @@ describe('wrong options', () => {
   ])('%s: %j', (_, options, message) => fails(tinyTflite(), options, 'INVALID_ARGUMENT', message));
 });
 
+it('a field of regionOfInterest that is none', async () => {
+  await using model = await MobileNetV2.load(tinyTflite());
+  const regionOfInterest = { x: 0, y: 0, width: 8, height: 8, unit: 'pixels' };
+  await expect(model.classify(image, { regionOfInterest })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: 'regionOfInterest: no option is called "unit"; known: x, y, width, height, units',
+  });
+});
+
 describe('damaged files', () => {
   it('that are cut short', async () => {
     const bytes = tinyTflite();
