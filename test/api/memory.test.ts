@@ -153,11 +153,13 @@ describe('memory that is taken away', () => {
     await using model = await load('float32');
     const [width, height] = [4000, 3000];
     const data = new Uint8Array(width * height * 3);
-    onceResizing(() => transfer(data));
+    const kept: unknown[] = []; // the memory lives on in it
+    onceResizing(() => kept.push(transfer(data)));
     const call = model.classify({ data, width, height, channels: 3 });
     const failed = expect(call).rejects.toMatchObject(gone('image.data'));
     await failed;
     expect(data.byteLength).toBe(0);
+    expect(kept).toHaveLength(1);
   });
 
   // The pages go back to the system at once: a thread that reads there would crash this process.
