@@ -3,16 +3,16 @@ import { canShrink, checkStillThere } from './buffers.js';
 import { describe, MobileNetError } from './errors.js';
 import type { NetworkInput, Tensor } from './pipeline.js';
 
+const OWN_TYPE = { float32: Float32Array, uint8: Uint8Array, int8: Int8Array };
+
 /**
  * The batch in the network's own type, in memory that stays; float values are quantised as the file says.
  *
  * @throws MobileNetError INVALID_ARGUMENT.
  */
 export function asInput(batch: unknown, { precision, quantization }: NetworkInput): Tensor {
-  if (precision === 'float32' && batch instanceof Float32Array)
-    return canShrink(batch) ? new Float32Array(batch) : batch;
-  if (precision === 'uint8' && batch instanceof Uint8Array) return canShrink(batch) ? new Uint8Array(batch) : batch;
-  if (precision === 'int8' && batch instanceof Int8Array) return canShrink(batch) ? new Int8Array(batch) : batch;
+  const Own = OWN_TYPE[precision];
+  if (batch instanceof Own) return canShrink(batch) ? new Own(batch) : batch;
   if (batch instanceof Float32Array && quantization !== null) {
     const { scale, zeroPoint } = quantization;
     const [low, result] =

@@ -3,7 +3,10 @@ import { MobileNetError } from '../errors.js';
 import type { NativeConv, NativeOp, StageShape } from '../native.js';
 import type { CompiledOp } from './ops.js';
 
-/** Largest input side, which callers of class maps choose freely: more than a file may declare. Beyond it nothing a classifier does makes sense, and sizes stay far from overflow. */
+/**
+ * Largest input side, which callers of class maps choose freely: more than a file may declare. Beyond it nothing a
+ * classifier does makes sense, and sizes stay far from overflow.
+ */
 export const MAX_INPUT_SIDE = 8192;
 
 /** What a 3x3 (or 1x1) convolution makes of `size` rows or columns, and how many it pads before them. */

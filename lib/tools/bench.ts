@@ -5,7 +5,7 @@ import { MobileNetError } from '../errors.js';
 import type { Precision } from '../model-spec.js';
 import type { Isa } from '../native.js';
 import { type ColdStart, measureColdStart } from './cold-start.js';
-import { randomInput } from './input.js';
+import { emptyInput, randomInput } from './input.js';
 import { loadModel, type ModelRequest } from './load-model.js';
 import { describeMachine, type Machine, NoiseWatch } from './machine.js';
 import { type Measurement, measure, type StopRules } from './measure.js';
@@ -111,8 +111,7 @@ const MAX_BATCH_BYTES = 2 ** 32;
 
 /** One call of the model on a batch of its own; calls under way at the same time share neither input nor output. */
 function callOf(model: MobileNetV2, batch: number, concurrency: number): (slot: number) => Promise<void> {
-  const { precision, input, classes } = model.info;
-  const imageBytes = input.height * input.width * 3 * (precision === 'float32' ? 4 : 1) + classes * 4;
+  const imageBytes = emptyInput(model.info, 1).byteLength + model.info.classes * Float32Array.BYTES_PER_ELEMENT;
   const bytes = imageBytes * batch * concurrency;
   const limit = Math.min(MAX_BATCH_BYTES, totalmem() / 2);
   if (bytes > limit) {

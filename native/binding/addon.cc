@@ -1,6 +1,7 @@
 // The module's exports; lib/native.ts types them. Only this folder knows N-API.
 #include <napi.h>
 
+#include "binding/fields.h"
 #include "binding/jobs.h"
 #include "binding/peak.h"
 #include "binding/preprocess.h"
@@ -42,15 +43,13 @@ Napi::Value kernels(const Napi::CallbackInfo& info) {
 // firstOutside(values: Float32Array, low, high) -> index of the first value that is not between them, or -1
 Napi::Value find_outside(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const Napi::Value values = info[0];
-  if (!values.IsTypedArray() || values.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array ||
-      !info[1].IsNumber() || !info[2].IsNumber()) {
+  ArrayView values;
+  if (!view_of(info[0], &values) || values.type != napi_float32_array || !info[1].IsNumber() || !info[2].IsNumber()) {
     Napi::Error::New(env, "firstOutside takes a Float32Array and two numbers").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  const auto floats = values.As<Napi::Float32Array>();
-  const int64_t index = first_outside(floats.Data(), floats.ElementLength(), info[1].As<Napi::Number>().FloatValue(),
-                                      info[2].As<Napi::Number>().FloatValue());
+  const int64_t index = first_outside(reinterpret_cast<const float*>(values.data), values.elements,
+                                      info[1].As<Napi::Number>().FloatValue(), info[2].As<Napi::Number>().FloatValue());
   return Napi::Number::New(env, static_cast<double>(index));
 }
 

@@ -64,6 +64,14 @@ inline bool view_of(const Napi::Value& value, ArrayView* view) {
   return true;
 }
 
+// What a view of exactly so many bytes shows; else null, and an error.
+inline uint8_t* bytes_of(const Napi::Value& value, size_t bytes, const char* name, FieldErrors* errors) {
+  ArrayView view;
+  if (view_of(value, &view) && view.bytes == bytes) return view.data;
+  errors->add(std::string(name) + " is not a view of " + std::to_string(bytes) + " bytes");
+  return nullptr;
+}
+
 class Fields {
  public:
   Fields(const Napi::Value& value, std::string path, FieldErrors* errors) : path_(std::move(path)), errors_(errors) {

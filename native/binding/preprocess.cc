@@ -67,13 +67,6 @@ void read_plan(const Fields& plan, bool to_float, PreprocessArgs* args) {
   }
 }
 
-uint8_t* bytes_of(const Napi::Value& value, size_t bytes, const char* name, FieldErrors* errors) {
-  ArrayView view;
-  if (view_of(value, &view) && view.bytes == bytes) return view.data;
-  errors->add(std::string(name) + " is not a view of " + std::to_string(bytes) + " bytes");
-  return nullptr;
-}
-
 // preprocess(plan, pixels, output, threads, isa) -> Promise<boolean>: false when cancelled
 Napi::Value preprocess(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

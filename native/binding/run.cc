@@ -219,17 +219,11 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
   if (arenas.empty()) errors->add("a run needs an arena");
 
   auto job = std::make_shared<RunJob>(count, static_cast<int32_t>(arenas.size()), program.max_lanes());
-  const auto span = [&](const Napi::Value& value, const char* name, size_t bytes) -> uint8_t* {
-    ArrayView view;
-    if (view_of(value, &view) && view.bytes == bytes) return view.data;
-    f.fail(name, ("is not a view of " + std::to_string(bytes) + " bytes").c_str());
-    return nullptr;
-  };
   const auto n = static_cast<size_t>(count);
   job->bound = bound;
   job->model = bound->model.lock();
   if (job->model == nullptr) errors->add("the program's model was released");
-  job->input = span(f.get("input"), "input", n * program.input_bytes());
+  job->input = bytes_of(f.get("input"), n * program.input_bytes(), "run.input", errors);
   const Napi::Value outputs = f.get("outputs");
   if (!outputs.IsArray() || outputs.As<Napi::Array>().Length() != program.outputs.size()) {
     f.fail("outputs", "is not an array with an entry for each output of the program");
@@ -238,10 +232,12 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
   for (uint32_t i = 0; i < program.outputs.size(); ++i) {
     const Napi::Value wanted = outputs.As<Napi::Array>().Get(i);
     const size_t bytes = n * program.outputs[i].count * sizeof(float);
-    job->outputs.push_back(wanted.IsNull() ? nullptr : reinterpret_cast<float*>(span(wanted, "outputs", bytes)));
+    job->outputs.push_back(wanted.IsNull() ? nullptr
+                                           : reinterpret_cast<float*>(bytes_of(wanted, bytes, "run.outputs", errors)));
   }
   if (f.has("cancel"))
-    job->cancel_flag = reinterpret_cast<std::atomic<int32_t>*>(span(f.get("cancel"), "cancel", sizeof(int32_t)));
+    job->cancel_flag =
+        reinterpret_cast<std::atomic<int32_t>*>(bytes_of(f.get("cancel"), sizeof(int32_t), "run.cancel", errors));
   job->arenas = std::move(arenas);
   return job;
 }
