@@ -217,7 +217,7 @@ class RequantizeProof {
     gather(i, &bounds);
     const float nearest = scale_[i], unit = 128 * unit_[i];  // of the last place
     float best_error = error_[i], best = most_[i] - least_[i] - nearest;
-    for (int ulps : {1, -1, 2, -2, 3, -3, 4, -4}) {
+    for (int ulps : {1, -1, 2, -2, 3, -3, 4, -4, 6, -6, 8, -8, 10, -10, 12, -12}) {
       const float scale = nearest + static_cast<float>(ulps) * unit;
       const auto error = static_cast<float>(scale - real_[i]);
       float most, least;
