@@ -50,7 +50,7 @@ class DenseRow {
     for (int32_t p = panels.begin; p < panels.end; ++p, panel += panel_bytes) {
       const Shape shape = panel_shape<V>(conv.out_channels, p, true);
       if (!args.op->dense.single_rounding) {
-        tile<V>(1, 1)(pixel, panel, product, row_target<V>(out, out, 0, conv.out_channels, p), shape);
+        tiles_of<V>(1, 1)(pixel, panel, product, row_target<V>(out, out, 0, conv.out_channels, p), shape, 1);
         continue;
       }
       const int32_t n = std::min(conv.out_channels - p * kPanel<V>, kPanel<V>);

@@ -203,11 +203,12 @@ class Block {
       const uint8_t* panel = args_.packed + header_.project;
       for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
         const Shape shape = panel_shape<V>(channels, p, true);
-        for (int32_t i = t; i < end; ++i) {
+        tiles.for_each_size(t, end, [&](int32_t i, int32_t count, int32_t columns) {
           const size_t at = static_cast<size_t>(tiles.begin(i)) * channels;
           const Target to = row_target<V>(row[0] + at, row[1] + at, channels, channels, p);
-          tile<V>(tile_rows, tiles.count(i))(Pixels<V>(a_ + (i - t) * plan_.tile_bytes), panel, project_, to, shape);
-        }
+          const Pixels<V> pixels(a_ + (i - t) * plan_.tile_bytes, plan_.tile_bytes);
+          tiles_of<V>(tile_rows, columns)(pixels, panel, project_, to, shape, count);
+        });
         panel += ProductPacking<V>::full_panel_bytes(project_k_);
       }
     }
@@ -227,8 +228,8 @@ class Block {
   void depthwise(int rows, const Split& tiles, int32_t begin, int32_t end, DepthwiseSource row0, DepthwiseSource row1) {
     const Conv& conv = op_.depthwise;
     DepthwiseArgs args{
-        {row0, row1},        tiles, begin, end, plan_.tile_bytes, conv.output_zero_point, conv.min_q, conv.max_q,
-        is_positive<V>(conv)};
+        {row0, row1},         tiles,       begin, end, plan_.tile_bytes, conv.output_zero_point, conv.min_q, conv.max_q,
+        is_positive<V>(conv), clamps(conv)};
     const uint8_t* panel = args_.packed + header_.depthwise;
     const size_t stride = DepthwisePacking<V>::panel_bytes(reinterpret_cast<const PanelHeader*>(panel)->extra_first);
     for (int32_t p = 0; p < plan_.panels; ++p, panel += stride) {

@@ -19,11 +19,11 @@ void expand_rows(const Conv& conv, const uint8_t* packed, const uint8_t* row0, c
   for (int32_t p = 0; p < panel_count<V>(conv.out_channels); ++p) {
     const Shape shape = panel_shape<V>(conv.out_channels, p, false);
     const uint8_t* panel = packed + p * ProductPacking<V>::full_panel_bytes(args.k);
-    for (int32_t t = 0; t < tiles.parts; ++t) {
+    tiles.for_each_size(0, tiles.parts, [&](int32_t t, int32_t count, int32_t columns) {
       const Target to =
           pair_target<V>(pairs + p * panel_bytes + static_cast<size_t>(tiles.begin(t)) * kVectorBytes<V>, row);
-      tile<V>(rows, tiles.count(t))(input.tile(row0, row1, scratch, t), panel, args, to, shape);
-    }
+      tiles_of<V>(rows, columns)(input.tile(row0, row1, scratch, t), panel, args, to, shape, count);
+    });
   }
 }
 

@@ -108,11 +108,10 @@ class SlicedBlock {
       const uint8_t* row0 = args_.input.row(in.row);
       const uint8_t* row1 = args_.input.row(in.row + in.rows - 1);
       uint8_t* to = pairs + p * plan_.pair_bytes + shape_.pad_left * kVectorBytes<V>;
-      for (int32_t t = 0; t < tiles.parts; ++t) {
-        tile<V>(in.rows, tiles.count(t))(plan_.input.tile(row0, row1, input + p * plan_.input.bytes(), t), packed,
-                                         product, pair_target<V>(to + tiles.begin(t) * kVectorBytes<V>, in.half),
-                                         shape);
-      }
+      tiles.for_each_size(0, tiles.parts, [&](int32_t t, int32_t count, int32_t columns) {
+        tiles_of<V>(in.rows, columns)(plan_.input.tile(row0, row1, input + p * plan_.input.bytes(), t), packed, product,
+                                      pair_target<V>(to + tiles.begin(t) * kVectorBytes<V>, in.half), shape, count);
+      });
     }
   }
 
@@ -145,7 +144,8 @@ class SlicedBlock {
                                conv.output_zero_point,
                                conv.min_q,
                                conv.max_q,
-                               is_positive<V>(conv)};
+                               is_positive<V>(conv),
+                               clamps(conv)};
       depthwise_run<V>(plan_.stride, rows, vectors)(args, packed, out_tile(y, 0) + panel * ATile<V>::kBlockBytes);
     }
   }
@@ -168,7 +168,7 @@ class SlicedBlock {
           if (first < begin || first >= end) continue;
           const Target to =
               row_target<V>(output(y, x), output(y + rows - 1, x), shape_.out_channels, shape_.out_channels, p);
-          tile<V>(rows, columns)(Pixels<V>(out_tile(y, t)), panel, product, to, shape);
+          tiles_of<V>(rows, columns)({out_tile(y, t), plan_.out_tile_bytes}, panel, product, to, shape, 1);
           if (!op_.residual.present) continue;
           for (int32_t r = y; r < y + rows; ++r) add_input(r, x, columns, c, channels);
         }

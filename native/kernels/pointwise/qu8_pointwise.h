@@ -69,13 +69,13 @@ class Pointwise {
       for (int32_t y = begin; y < end; y += 2) {
         const uint8_t* row0 = args.input.row(y);
         const uint8_t* row1 = args.input.row(last(y));
-        for (int32_t t = 0; t < tiles.parts; ++t) {
+        tiles.for_each_size(0, tiles.parts, [&](int32_t t, int32_t count, int32_t columns) {
           const size_t at = static_cast<size_t>(tiles.begin(t)) * s.out_channels;
           const Target to =
               row_target<V>(args.output.row(y) + at, args.output.row(last(y)) + at, s.out_channels, s.out_channels, p);
-          tile<V>(last(y) - y + 1, tiles.count(t))(input.tile(row0, row1, pair_scratch(y), t), panel, product, to,
-                                                   shape);
-        }
+          tiles_of<V>(last(y) - y + 1, columns)(input.tile(row0, row1, pair_scratch(y), t), panel, product, to, shape,
+                                                count);
+        });
       }
     }
   }

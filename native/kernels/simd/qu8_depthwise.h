@@ -99,6 +99,7 @@ struct DepthwiseArgs {
   size_t tile_bytes;
   int32_t zero_point, min_q, max_q;
   bool positive;
+  bool clamps;  // beyond what packing to bytes does
 };
 
 // In simd/arm_qu8_depthwise.h.
@@ -236,7 +237,8 @@ struct Depthwise {
       }
       const Int row0 = V::pack16(y[0][0], NV == 2 ? y[0][NV - 1] : V::zero());
       const Int row1 = R == 2 ? V::pack16(y[R - 1][0], NV == 2 ? y[R - 1][NV - 1] : V::zero()) : row0;
-      V::store_column(a, V::clamp8(V::pack8(row0, row1), low, high));
+      const Int bytes = V::pack8(row0, row1);
+      V::store_column(a, args.clamps ? V::clamp8(bytes, low, high) : bytes);
     }
   }
 };

@@ -16,7 +16,7 @@ template <class V>
 class PlainInput {
  public:
   PlainInput(int32_t channels, int32_t width)
-      : tiles_(width, V::kTileCols), channels_(channels), padded_(plain_k(channels).channels()) {}
+      : tiles_(width, most_columns(channels)), channels_(channels), padded_(plain_k(channels).channels()) {}
 
   const Split& tiles() const { return tiles_; }
 
@@ -44,7 +44,7 @@ class PlainInput {
     }
   }
 
-  // Tile t of the same rows.
+  // Tile t of the same rows, and those of its size after it.
   Pixels<V> tile(const uint8_t* row0, const uint8_t* row1, const uint8_t* scratch, int32_t t) const {
     if constexpr (V::kReadsRows) {
       if (padded_ != channels_) {
@@ -52,13 +52,22 @@ class PlainInput {
         row1 = scratch + row_bytes();
       }
       const size_t at = static_cast<size_t>(tiles_.begin(t)) * padded_;
-      return {row0 + at, row1 + at, padded_};
+      return {row0 + at, row1 + at, padded_, tiles_.count(t)};
     } else {
-      return Pixels<V>(scratch + t * tile_bytes());
+      return {scratch + t * tile_bytes(), tile_bytes()};
     }
   }
 
  private:
+  // With few channels, requantising a tile takes long beside its product. Processors do it beside the next product if
+  // they can look that far ahead, which narrower tiles allow.
+  static constexpr int32_t kFewChannels = 96;
+  static int32_t most_columns(int32_t channels) {
+    if constexpr (V::kReadsRows) {
+      if (channels <= kFewChannels) return V::kNarrowTileCols;
+    }
+    return V::kTileCols;
+  }
   size_t tile_bytes() const { return ATile<V>::bytes(plain_k(channels_)); }
   size_t row_bytes() const { return static_cast<size_t>(tiles_.size) * padded_; }
 

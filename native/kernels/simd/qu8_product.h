@@ -25,11 +25,13 @@ struct ATile {
   }
 };
 
-// Where the pixels of a product's tile lie: in an A tile.
+// Where the pixels of a product's tile lie, and the next tiles': in A tiles.
 template <class V>
 struct TilePixels {
   const uint8_t* a;
-  explicit TilePixels(const uint8_t* a) : a(a) {}
+  size_t tile;  // bytes from a tile to the next
+  TilePixels(const uint8_t* a, size_t tile) : a(a), tile(tile) {}
+  void next_tile() { a += tile; }
   const uint8_t* at(int r, int c) const { return a + c * V::kColBytes + r * ATile<V>::kRowBytes; }
 };
 
@@ -39,12 +41,18 @@ struct StridedPixels {
   const uint8_t* row[2];
   size_t column, column3, column5;  // bytes from a pixel to the next, to the third and the fifth
   int32_t chunk, block;             // from eight channels to the next, and from every kLanes-th eight
+  size_t tile;                      // from a tile to the next
 
-  explicit StridedPixels(const uint8_t* a)
+  StridedPixels(const uint8_t* a, size_t tile)
       : StridedPixels(a, a + ATile<V>::kRowBytes, V::kColBytes, ATile<V>::kLaneBytes,
-                      ATile<V>::kBlockBytes - (V::kLanes - 1) * ATile<V>::kLaneBytes) {}
-  StridedPixels(const uint8_t* row0, const uint8_t* row1, int32_t channels)
-      : StridedPixels(row0, row1, channels, 8, 8) {}
+                      ATile<V>::kBlockBytes - (V::kLanes - 1) * ATile<V>::kLaneBytes, tile) {}
+  StridedPixels(const uint8_t* row0, const uint8_t* row1, int32_t channels, int32_t columns)
+      : StridedPixels(row0, row1, channels, 8, 8, static_cast<size_t>(columns) * channels) {}
+
+  void next_tile() {
+    row[0] += tile;
+    row[1] += tile;
+  }
 
   // From the first half of a chunk to its second, and from there to chunk i.
   void advance_half() { advance_bytes(4); }
@@ -56,8 +64,14 @@ struct StridedPixels {
   }
 
  private:
-  StridedPixels(const uint8_t* row0, const uint8_t* row1, size_t column, int32_t chunk, int32_t block)
-      : row{row0, row1}, column(column), column3(3 * column), column5(5 * column), chunk(chunk), block(block) {}
+  StridedPixels(const uint8_t* row0, const uint8_t* row1, size_t column, int32_t chunk, int32_t block, size_t tile)
+      : row{row0, row1},
+        column(column),
+        column3(3 * column),
+        column5(5 * column),
+        chunk(chunk),
+        block(block),
+        tile(tile) {}
 
   void advance_bytes(int32_t bytes) {
     row[0] += bytes;
@@ -86,13 +100,7 @@ struct ProductArgs {
 template <class V>
 ProductArgs product_args(const Conv& conv, KShape k, const uint8_t* packed) {
   const size_t panels = panel_count<V>(conv.out_channels) * ProductPacking<V>::full_panel_bytes(k);
-  return {k,
-          packed + panels,
-          conv.output_zero_point,
-          conv.min_q,
-          conv.max_q,
-          is_positive<V>(conv),
-          conv.min_q > 0 || conv.max_q < 255};
+  return {k, packed + panels, conv.output_zero_point, conv.min_q, conv.max_q, is_positive<V>(conv), clamps(conv)};
 }
 
 // R x C pixels by a panel of kShape, R <= 2.
@@ -150,7 +158,7 @@ struct Product {
       }
     } else {
 #pragma GCC unroll 4
-      for (int s = 0; s < kSteps; ++s) step(TilePixels<V>{a}, 4 * s, w + s * NV * V::kWeightBytes, acc);
+      for (int s = 0; s < kSteps; ++s) step(TilePixels<V>{a, 0}, 4 * s, w + s * NV * V::kWeightBytes, acc);
     }
   }
 
@@ -234,7 +242,7 @@ struct Product {
     }
     for (int32_t e = 0; e < header->extra_steps; ++e) {
       const uint8_t* extra = args.extra + (header->extra_first + e) * ProductPacking<V>::kExtraBytes;
-      step(TilePixels<V>{a}, *reinterpret_cast<const int32_t*>(extra), extra + kAlignment, acc);
+      step(TilePixels<V>{a, 0}, *reinterpret_cast<const int32_t*>(extra), extra + kAlignment, acc);
     }
   }
 
@@ -287,12 +295,20 @@ void fill_a_tile(const uint8_t* row0, const uint8_t* row1, int32_t channels, int
   }
 }
 
-// A line of `size` columns in tiles of at most `most`, as even as possible.
+// A line of `size` columns in tiles of at most `most`, as even as possible, the larger ones first.
 struct Split {
   int32_t size, parts;
   Split(int32_t size, int32_t most) : size(size), parts((size + most - 1) / most) {}
-  int32_t begin(int32_t i) const { return static_cast<int32_t>(int64_t{size} * i / parts); }
-  int32_t count(int32_t i) const { return begin(i + 1) - begin(i); }
+  int32_t begin(int32_t i) const { return size / parts * i + std::min(i, size % parts); }
+  int32_t count(int32_t i) const { return size / parts + (i < size % parts); }
+
+  // Calls visit(first tile, tiles, columns of each) for the tiles of either size in [from, to).
+  template <class Visit>
+  void for_each_size(int32_t from, int32_t to, const Visit& visit) const {
+    const int32_t large = std::clamp(size % parts, from, to);
+    if (from < large) visit(from, large - from, size / parts + 1);
+    if (large < to) visit(large, to - large, size / parts);
+  }
 };
 
 struct Range {

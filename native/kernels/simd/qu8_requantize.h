@@ -120,6 +120,9 @@ struct Requantize {
   }
 };
 
+// Whether outputs have limits beyond what packing to bytes gives them.
+inline bool clamps(const Conv& conv) { return conv.min_q > 0 || conv.max_q < 255; }
+
 // Whether outputs stay on the positive side. The fixed point has no constant that could hold the zero point.
 template <class V>
 bool is_positive(const Conv& conv) {

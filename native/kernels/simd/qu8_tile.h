@@ -19,6 +19,11 @@ struct Target {
   int channels;   // of the panel
   bool pairs;     // row pairs, else rows
   int half;       // with one row: which of a pair it is
+
+  void advance(int columns) {
+    row[0] += columns * stride;
+    row[1] += columns * stride;
+  }
 };
 
 // Panel p of rows with `channels` values per pixel.
@@ -100,8 +105,22 @@ struct Tile {
   static constexpr int NV = P::NV;
   static constexpr int kChannels = kShape == kOneAndHalf ? V::kWords * 3 / 2 : NV * V::kWords;
 
-  [[gnu::always_inline]] static void run(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args,
-                                         const Target& to) {
+  // `count` tiles, one after the other.
+  [[gnu::always_inline]] static void run(const Pixels<V>& first, const uint8_t* panel, const ProductArgs& args,
+                                         const Target& first_target, int32_t count) {
+    Pixels<V> pixels = first;
+    Target to = first_target;
+    for (;;) {
+      run_one(pixels, panel, args, to);
+      if (--count == 0) return;
+      pixels.next_tile();
+      to.advance(C);
+    }
+  }
+
+ private:
+  [[gnu::always_inline]] static void run_one(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args,
+                                             const Target& to) {
     Words acc;
     P::accumulate(pixels, panel, args, acc);
     Int bytes[C];
@@ -117,7 +136,6 @@ struct Tile {
     store(bytes, to);
   }
 
- private:
   static Int& word(Words& words, int i) { return words[i / (C * NV)][i / NV % C][i % NV]; }
 
   static bool is_fast(const uint8_t* panel) { return reinterpret_cast<const PanelHeader*>(panel)->is_fast(); }
@@ -184,31 +202,32 @@ struct Tile {
 };
 
 template <class V, int R, int C>
-void run_tile(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args, const Target& to, Shape shape) {
+void run_tiles(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args, const Target& to, Shape shape,
+               int32_t count) {
   switch (shape) {
     case kOne:
-      if constexpr (!V::kWholePanels) Tile<V, R, C, kOne>::run(pixels, panel, args, to);
+      if constexpr (!V::kWholePanels) Tile<V, R, C, kOne>::run(pixels, panel, args, to, count);
       return;
     case kTwo:
-      return Tile<V, R, C, kTwo>::run(pixels, panel, args, to);
+      return Tile<V, R, C, kTwo>::run(pixels, panel, args, to, count);
     case kOneAndHalf:
-      if constexpr (V::kHasHalf) Tile<V, R, C, kOneAndHalf>::run(pixels, panel, args, to);
+      if constexpr (V::kHasHalf) Tile<V, R, C, kOneAndHalf>::run(pixels, panel, args, to, count);
   }
 }
 
-// run_tile by size, 1 <= rows <= 2, 1 <= columns <= kTileCols.
+// run_tiles by size, 1 <= rows <= 2, 1 <= columns <= kTileCols.
 template <class V>
-using RunTile = void (*)(const Pixels<V>&, const uint8_t*, const ProductArgs&, const Target&, Shape);
+using RunTiles = void (*)(const Pixels<V>&, const uint8_t*, const ProductArgs&, const Target&, Shape, int32_t);
 
 template <class V, int... C>
-RunTile<V> tile(int rows, int columns, std::integer_sequence<int, C...>) {
-  static constexpr RunTile<V> kTiles[2][sizeof...(C)] = {{run_tile<V, 1, C + 1>...}, {run_tile<V, 2, C + 1>...}};
+RunTiles<V> tiles_of(int rows, int columns, std::integer_sequence<int, C...>) {
+  static constexpr RunTiles<V> kTiles[2][sizeof...(C)] = {{run_tiles<V, 1, C + 1>...}, {run_tiles<V, 2, C + 1>...}};
   return kTiles[rows - 1][columns - 1];
 }
 
 template <class V>
-RunTile<V> tile(int rows, int columns) {
-  return tile<V>(rows, columns, std::make_integer_sequence<int, V::kTileCols>());
+RunTiles<V> tiles_of(int rows, int columns) {
+  return tiles_of<V>(rows, columns, std::make_integer_sequence<int, V::kTileCols>());
 }
 
 }  // namespace mobilenetv2::qu8

@@ -18,6 +18,7 @@ struct Qu8 {
   static constexpr int kLanes = 4, kWords = 16;
   static constexpr int kGroup = 4;             // channels (bytes) one multiply-accumulate sums into a word
   static constexpr int kTileCols = 7;          // 2 x 7 pixels x 2 vectors = 28 accumulators
+  static constexpr int kNarrowTileCols = 5;    // of products with few channels
   static constexpr int kColBytes = 64;         // one column of an A tile: two rows of a panel's channels
   static constexpr bool kHasHalf = true;       // 256 bits cost half of 512
   static constexpr bool kWholePanels = false;  // a panel may have a single vector

@@ -18,6 +18,8 @@ class Stem {
   // of 8 takes a whole chunk.
   static constexpr KShape kPatch = V::kGroup == 8 ? KShape{4, 0} : KShape{3, 1};
   static constexpr int32_t kRowBytes = 9;
+  // Tiles whose patches are made before they are multiplied: loads would wait for what was only just stored.
+  static constexpr int32_t kGroup = 4;
 
   struct PatchOrder {
     static int32_t place(int32_t i) { return i < 24 ? i / 8 * kRowBytes + i % 8 : (i - 24) * kRowBytes + 8; }
@@ -37,7 +39,7 @@ class Stem {
   }
 
   static StageFacts facts(const Op& op, const StageShape& s) {
-    return {align_up(ATile<V>::bytes(kPatch)) + 3 * padded_bytes(op, s), 1};
+    return {kGroup * align_up(ATile<V>::bytes(kPatch)) + 3 * padded_bytes(op, s), 1};
   }
 
   static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
@@ -45,9 +47,10 @@ class Stem {
     const StageShape& s = args.shape;
     const int32_t stride = op.conv.stride, channels = s.out_channels;
     const ProductArgs product = product_args<V>(op.conv, kPatch, args.packed);
+    const size_t tile_bytes = align_up(ATile<V>::bytes(kPatch));
     uint8_t* rows[3];
     for (int ky = 0; ky < 3; ++ky) {
-      rows[ky] = args.scratch + align_up(ATile<V>::bytes(kPatch)) + ky * padded_bytes(op, s);
+      rows[ky] = args.scratch + kGroup * tile_bytes + ky * padded_bytes(op, s);
     }
     // A tile's two rows are neighbouring pixels; a last odd one has a tile of its own.
     const Split tiles(s.out_width / 2, V::kTileCols);
@@ -56,18 +59,27 @@ class Stem {
       for (int ky = 0; ky < 3; ++ky) pad_row(args, top + ky, rows[ky]);
       for (int ky = 0; ky < stride; ++ky) fetch_row(args, top + ky + kRowsAhead);
       uint8_t* out = args.output.row(y);
-      const auto make = [&](int32_t x, int pixels, int32_t columns) {
-        fill_patches(rows, x, stride, columns, args.scratch);
+      const auto multiply = [&](int32_t x, int pixels, int32_t columns, int32_t count) {
         uint8_t* to = out + static_cast<size_t>(x) * channels;
-        const RunTile<V> run_tile = tile<V>(pixels, columns);
         for (int32_t p = 0; p < panel_count<V>(channels); ++p) {
-          run_tile(Pixels<V>(args.scratch), args.packed + p * Packing::full_panel_bytes(kPatch), product,
-                   row_target<V>(to, to + channels, size_t{2} * channels, channels, p),
-                   panel_shape<V>(channels, p, true));
+          tiles_of<V>(pixels, columns)({args.scratch, tile_bytes}, args.packed + p * Packing::full_panel_bytes(kPatch),
+                                       product, row_target<V>(to, to + channels, size_t{2} * channels, channels, p),
+                                       panel_shape<V>(channels, p, true), count);
         }
       };
-      for (int32_t t = 0; t < tiles.parts; ++t) make(2 * tiles.begin(t), 2, tiles.count(t));
-      if (s.out_width % 2 != 0) make(s.out_width - 1, 1, 1);
+      for (int32_t t = 0, end; t < tiles.parts; t = end) {
+        end = std::min(t + kGroup, tiles.parts);
+        tiles.for_each_size(t, end, [&](int32_t first, int32_t count, int32_t columns) {
+          for (int32_t i = 0; i < count; ++i) {
+            fill_patches(rows, 2 * tiles.begin(first + i), stride, columns, args.scratch + i * tile_bytes);
+          }
+          multiply(2 * tiles.begin(first), 2, columns, count);
+        });
+      }
+      if (s.out_width % 2 != 0) {
+        fill_patches(rows, s.out_width - 1, stride, 1, args.scratch);
+        multiply(s.out_width - 1, 1, 1, 1);
+      }
     }
   }
 
