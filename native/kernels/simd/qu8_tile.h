@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -13,29 +14,27 @@ namespace mobilenetv2::qu8 {
 
 // Where the outputs of a tile by a panel go.
 struct Target {
-  // Column 0 of either row, from the panel's first channel on; the same when there is one row. Of row pairs: the first.
-  uint8_t* row[2];
-  size_t stride;  // bytes from one column to the next
-  int channels;   // of the panel
-  bool pairs;     // row pairs, else rows
-  int half;       // with one row: which of a pair it is
+  // Column 0 of the first row, from the panel's first channel on; of row pairs: the first pair.
+  uint8_t* row;
+  ptrdiff_t second;  // bytes to the second row; 0 when there is one
+  size_t stride;     // bytes from one column to the next
+  int channels;      // of the panel
+  bool pairs;        // row pairs, else rows
+  int half;          // with one row: which of a pair it is
 
-  void advance(int columns) {
-    row[0] += columns * stride;
-    row[1] += columns * stride;
-  }
+  void advance(int columns) { row += columns * stride; }
 };
 
 // Panel p of rows with `channels` values per pixel.
 template <class V>
 Target row_target(uint8_t* row0, uint8_t* row1, size_t stride, int32_t channels, int32_t p) {
   const int32_t first = p * kPanel<V>;
-  return {{row0 + first, row1 + first}, stride, std::min(channels - first, kPanel<V>), false, 0};
+  return {row0 + first, row1 - row0, stride, std::min(channels - first, kPanel<V>), false, 0};
 }
 
 template <class V>
 Target pair_target(uint8_t* pairs, int half) {
-  return {{pairs, pairs}, kVectorBytes<V>, kPanel<V>, true, half};
+  return {pairs, 0, kVectorBytes<V>, kPanel<V>, true, half};
 }
 
 // What does not depend on a tile's size.
@@ -47,8 +46,8 @@ struct TileOutputs {
   // Stores n channels of column c. `bytes` has all that the shape has: lanes [8 channels of row 0][8 of row 1];
   // with one vector, 4, 4 zeros, 4, 4 zeros.
   [[gnu::always_inline]] static void store_rows(Int bytes, int rows, Shape shape, const Target& to, int c, int n) {
-    uint8_t* row0 = to.row[0] + c * to.stride;
-    uint8_t* row1 = to.row[rows - 1] + c * to.stride;
+    uint8_t* row0 = to.row + c * to.stride;
+    uint8_t* row1 = rows == 2 ? row0 + to.second : row0;
     if constexpr (V::kHasHalf) {
       if (shape == kOneAndHalf) return V::store_three_quarter_rows(bytes, row0, row1, n);
     }
@@ -59,7 +58,7 @@ struct TileOutputs {
   }
 
   [[gnu::always_inline]] static void store_pair(Int bytes, int rows, const Target& to, int c) {
-    uint8_t* pair = to.row[0] + c * to.stride;
+    uint8_t* pair = to.row + c * to.stride;
     const Int x = V::interleave(bytes);
     V::store(pair, rows == 2 ? x : V::merge_row(V::load(pair), x, to.half));
   }
@@ -159,7 +158,7 @@ struct Tile {
       scale[v] = Q::float_constant(panel, Q::kScale, v);
       offset[v] = Q::float_constant(panel, Q::kOffset, v);
     }
-    const Int zero_point = V::set16(args.zero_point), low = V::set8(args.min_q), high = V::set8(args.max_q);
+    const Int zero_point = V::set16(args.zero_point);
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       Int packed[R];
@@ -175,9 +174,10 @@ struct Tile {
         if (!kPositive) packed[r] = V::add16(packed[r], zero_point);
       }
       bytes[c] = V::pack8(packed[0], packed[R - 1]);
-      if (V::kFixedPoint) bytes[c] = V::clamp8(bytes[c], low, high);
+      if (V::kFixedPoint) bytes[c] = V::clamp8(bytes[c], V::set8(args.min_q), V::set8(args.max_q));
     }
     if (V::kFixedPoint || !args.clamps) return;
+    const Int low = V::set8(args.min_q), high = V::set8(args.max_q);
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) bytes[c] = V::clamp8(bytes[c], low, high);
   }
