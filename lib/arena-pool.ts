@@ -23,8 +23,9 @@ export class ArenaPool {
 
   /** `count` arenas of at least `bytes` usable bytes. Give them back with {@link give}. */
   take(count: number, bytes: number): Uint8Array[] {
-    const first = this.#idle.findIndex((arena) => arena.byteLength >= bytes + SLACK);
-    const arenas = first < 0 ? [] : this.#idle.splice(first, count);
+    let first = 0;
+    while (first < this.#idle.length && (this.#idle[first] as Uint8Array).byteLength < bytes + SLACK) first++;
+    const arenas = this.#idle.splice(first, count);
     this.#inUse += count;
     // New ones are needed only if those left are too small; they make room.
     while (this.#idle.length > 0 && this.#idle.length + this.#inUse > this.limit) this.#drop();
@@ -40,7 +41,7 @@ export class ArenaPool {
   give(arenas: readonly Uint8Array[]): void {
     this.#inUse -= arenas.length;
     this.#idle.push(...arenas);
-    this.#idle.sort((a, b) => a.byteLength - b.byteLength);
+    if (this.#idle.length > 1) this.#idle.sort((a, b) => a.byteLength - b.byteLength);
   }
 
   /** Lets go of all idle arenas. */

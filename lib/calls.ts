@@ -1,12 +1,13 @@
 /** The calls under way on one model, and how they end early: by their own signal, or because the model is closed. */
 import { describe, MobileNetError } from './errors.js';
+import { onSettled } from './on-settled.js';
 
 /** One call of the public API. */
 export class Call {
   /** Not 0 once cancelled; native runs look at it before every strip of rows. */
   readonly flag = new Int32Array(1);
   #reason: MobileNetError | null = null;
-  readonly #listeners = new Set<() => void>();
+  #listeners: Set<() => void> | null = null;
 
   constructor(readonly signal: AbortSignal | undefined) {}
 
@@ -24,13 +25,14 @@ export class Call {
     if (this.#reason !== null) return;
     this.#reason = reason;
     Atomics.store(this.flag, 0, 1);
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...(this.#listeners ?? [])]) listener();
   }
 
   /** Calls `listener` when cancelled; returns what takes it back. */
   onCancel(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    const listeners = (this.#listeners ??= new Set());
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   }
 }
 
@@ -88,14 +90,22 @@ export class Calls {
     return listener;
   }
 
-  /** A whole call: begun, waited for by {@link close}, ended. */
-  async run<T>(signal: AbortSignal | undefined, work: (call: Call) => Promise<T>): Promise<T> {
+  /** A whole call: begun, waited for by {@link close}, ended. Throws at once what begin() or `work` throws at once. */
+  run<T>(signal: AbortSignal | undefined, work: (call: Call) => Promise<T>): Promise<T> {
     const call = this.begin(signal);
-    try {
-      return await this.track(work(call));
-    } finally {
+    let settled: Promise<T> | null = null;
+    const end = () => {
+      if (settled !== null) this.#work.delete(settled);
       this.end(call);
+    };
+    try {
+      settled = onSettled(work(call), end);
+    } catch (error) {
+      end();
+      throw error;
     }
+    this.#work.add(settled);
+    return settled;
   }
 
   /** Work that close() waits for: it uses the model's memory. */

@@ -24,6 +24,7 @@ import { describeNetwork, type ModelInfo, type NetworkFacts, type NetworkInfo } 
 import type { ModelSpec } from './model-spec.js';
 import type { ModelName } from './models.js';
 import { isaCeiling, native } from './native.js';
+import { onSettled } from './on-settled.js';
 import {
   CLASS_MAP_OPTIONS,
   CLASSIFY_OPTIONS,
@@ -37,6 +38,7 @@ import {
   type EmbedOptions,
   HEATMAP_OPTIONS,
   type HeatmapOptions,
+  INFER_OPTIONS,
   type InferOptions,
   LOAD_OPTIONS,
   type LoadOptions,
@@ -348,7 +350,7 @@ export class MobileNetV2 {
    * @throws MobileNetError INVALID_ARGUMENT, MODEL_CLOSED, ABORTED.
    */
   infer(batch: Float32Array | Uint8Array | Int8Array, options: InferOptions = {}): Promise<Float32Array> {
-    return this.#call(options, ['output', 'signal'], async (call) => {
+    return this.#call(options, INFER_OPTIONS, (call) => {
       const { engine, input: network } = this.#parts;
       const input = asInput(batch, network);
       const count = imageCount(input, network);
@@ -356,11 +358,11 @@ export class MobileNetV2 {
       const { height, width } = network;
       const { byteLength } = input;
       const run = { height, width, input, count, outputs: [output.written, null], cancel: call.flag };
-      await engine.run(run).finally(() => {
+      const check = () => {
         call.throwIfCancelled();
         checkStillThere('batch', input, byteLength);
-      });
-      return output.finish();
+      };
+      return onSettled(engine.run(run), check, output.finish);
     });
   }
 
@@ -391,13 +393,18 @@ export class MobileNetV2 {
     return 2 * this.#parts.pipeline.queue.concurrency;
   }
 
-  async #call<T>(
+  /** What is thrown on the way rejects. */
+  #call<T>(
     options: { readonly signal?: AbortSignal | undefined },
     known: readonly string[],
     work: (call: Call) => Promise<T>,
   ): Promise<T> {
-    checkOptions('options', options, known);
-    return this.#calls.run(options.signal, work);
+    try {
+      checkOptions('options', options, known);
+      return this.#calls.run(options.signal, work);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Refuses new work when the queue is full. */

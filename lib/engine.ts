@@ -9,10 +9,13 @@ import { withoutWeights } from './compile/without-weights.js';
 import { MobileNetError } from './errors.js';
 import type { ModelSpec } from './model-spec.js';
 import { type Isa, isaCeiling, type ModelHandle, type NativeBinding, native, type ProgramHandle } from './native.js';
+import { onSettled } from './on-settled.js';
 import { ThreadShares } from './thread-shares.js';
 
 /** A program that native has accepted. */
-interface BoundProgram {
+interface BoundProgram extends InputSize {
+  readonly path: Path;
+  readonly lanes: number;
   readonly plan: Plan;
   readonly handle: ProgramHandle;
 }
@@ -53,7 +56,7 @@ export class Engine {
   readonly #native: NativeBinding;
   readonly #model: ModelHandle;
   readonly #shares: ThreadShares;
-  readonly #programs = new Map<string, BoundProgram>(); // youngest last
+  readonly #programs: BoundProgram[] = []; // most recently used first
   readonly #arenas: ArenaPool;
 
   /** @throws MobileNetError MODEL_UNSUPPORTED when the file's numbers leave the range the engine computes in. */
@@ -93,17 +96,35 @@ export class Engine {
    * Runs `count` images of one size: image by image on as many threads as are free or, with threads to spare, each
    * image on several. Resolves to false when cancelled.
    */
-  async run(io: EngineRun): Promise<boolean> {
-    const share = await this.#shares.acquire(Math.min(io.threads ?? this.threads, this.threads));
-    try {
-      if (io.cancel?.[0]) return false;
-      const images = Math.min(share, io.count);
-      const program = this.#program(io.path ?? this.compiled.classify, io, Math.floor(share / images));
-      return await this.#withArenas(program, images, (arenas) =>
-        this.#native.run(program.handle, { ...io, arenas }, share),
-      );
-    } finally {
+  run(io: EngineRun): Promise<boolean> {
+    const wanted = Math.min(io.threads ?? this.threads, this.threads);
+    const share = this.#shares.take(wanted);
+    return share > 0 ? this.#runOn(share, io) : this.#shares.acquire(wanted).then((later) => this.#runOn(later, io));
+  }
+
+  /** Gives the share back. */
+  #runOn(share: number, io: EngineRun): Promise<boolean> {
+    const { count, input, outputs, cancel } = io;
+    const images = Math.min(share, count);
+    let arenas: Uint8Array[] = [];
+    const end = () => {
+      this.#arenas.give(arenas);
       this.#shares.release(share);
+    };
+    try {
+      if (cancel?.[0]) {
+        end();
+        return Promise.resolve(false);
+      }
+      const program = this.#program(io.path ?? this.compiled.classify, io, Math.floor(share / images));
+      arenas = this.#arenas.take(images, program.plan.program.arenaBytes);
+      return onSettled(
+        this.#native.run(program.handle, { input, count, arenas, outputs, cancel: cancel ?? null }, share),
+        end,
+      );
+    } catch (error) {
+      end();
+      return Promise.reject(error);
     }
   }
 
@@ -132,27 +153,25 @@ export class Engine {
 
   /** Frees the packed weights and the arenas. Nothing may run, now or later. */
   release(): void {
-    this.#programs.clear();
+    this.#programs.length = 0;
     this.#arenas.clear();
     this.#native.releaseModel(this.#model);
   }
 
   /** Planned once per path, input size and lane count. */
-  #program(path: Path, size: InputSize, lanes: number): BoundProgram {
-    const key = `${path.name} ${size.height}x${size.width} ${lanes}`;
-    const program = this.#programs.get(key) ?? this.#bind(path, size, lanes);
-    this.#programs.delete(key);
-    this.#programs.set(key, program);
-    for (const oldest of this.#programs.keys()) {
-      if (this.#programs.size <= MAX_PROGRAMS) break;
-      this.#programs.delete(oldest);
+  #program(path: Path, { height, width }: InputSize, lanes: number): BoundProgram {
+    const programs = this.#programs;
+    for (let i = 0; i < programs.length; i++) {
+      const program = programs[i] as BoundProgram;
+      if (program.height !== height || program.width !== width) continue;
+      if (program.path.name !== path.name || program.lanes !== lanes) continue;
+      if (i > 0) programs.unshift(...programs.splice(i, 1));
+      return program;
     }
+    const plan = planProgram(this.compiled, path, { height, width }, lanes, kernelsOf(this.#native, this.#model));
+    const program = { path, height, width, lanes, plan, handle: this.#native.bindProgram(this.#model, plan.program) };
+    if (programs.unshift(program) > MAX_PROGRAMS) programs.pop();
     return program;
-  }
-
-  #bind(path: Path, size: InputSize, lanes: number): BoundProgram {
-    const plan = planProgram(this.compiled, path, size, lanes, kernelsOf(this.#native, this.#model));
-    return { plan, handle: this.#native.bindProgram(this.#model, plan.program) };
   }
 
   async #withArenas<T>(program: BoundProgram, count: number, use: (arenas: Uint8Array[]) => Promise<T>): Promise<T> {

@@ -146,6 +146,7 @@ export const CLASSIFY_OPTIONS = ['topK', 'minProbability', 'allow', 'deny', 'log
 export const STREAM_OPTIONS = ['concurrency', ...CLASSIFY_OPTIONS];
 export const EMBED_OPTIONS = ['layer', 'normalize', ...IMAGE_OPTIONS];
 export const CLASS_MAP_OPTIONS = ['inputSize', ...IMAGE_OPTIONS];
+export const INFER_OPTIONS = ['output', 'signal'];
 export const HEATMAP_OPTIONS = ['inputSize', 'format', 'regionOfInterest', 'signal'];
 
 /** @throws MobileNetError INVALID_ARGUMENT unless `value` is an integer in min ... max. */
@@ -183,11 +184,11 @@ export function checkChoice<T extends string>(name: string, value: unknown, choi
 export function checkOptions(name: string, value: unknown, known: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalidArgument(name, 'an object', value);
-  const unknown = Object.keys(value).find((key) => !known.includes(key));
-  if (unknown !== undefined) {
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue;
     throw new MobileNetError(
       'INVALID_ARGUMENT',
-      `${name}: no option is called ${describe(unknown)}; known: ${known.join(', ')}`,
+      `${name}: no option is called ${describe(key)}; known: ${known.join(', ')}`,
     );
   }
 }

@@ -12,10 +12,18 @@ export class ThreadShares {
   }
 
   /**
-   * Waits for a share, first come, first served, and returns its size, at least 1. Give it back with release().
+   * A share, at least 1, if nobody waits for one and a thread is free; else 0. Give it back with release().
    *
    * @param wanted what the run could use at most.
    */
+  take(wanted: number): number {
+    if (this.#waiting.length > 0 || this.#free === 0) return 0;
+    const share = Math.max(1, Math.min(wanted, this.#free));
+    this.#free -= share;
+    return share;
+  }
+
+  /** The same, waiting for it: first come, first served. */
   acquire(wanted: number): Promise<number> {
     return new Promise((grant) => {
       this.#waiting.push({ wanted, grant });

@@ -25,7 +25,9 @@ void Environment::create(Napi::Env env) {
     auto* self = static_cast<Environment*>(context);
     if (--self->unsettled_ == 0) napi_unref_threadsafe_function(raw, self->settle_);
     // In a worker that is being terminated no JavaScript can run: the promise stays as it is, which nobody sees.
-    if (job.error.empty()) {
+    if (job.deferred_ == nullptr) {
+      // nor was there a promise to be made
+    } else if (job.error.empty()) {
       napi_resolve_deferred(raw, job.deferred_, job.result(env));
     } else {
       napi_value text = Napi::String::New(env, job.error), error = nullptr;
@@ -53,12 +55,11 @@ void Environment::clean_up(void* data) {
   napi_release_threadsafe_function(self->settle_, napi_tsfn_release);
 }
 
+// The job starts first: a thread takes longer to wake than the promise takes to be made. It settles on this thread, so
+// not before this returns.
 Napi::Value Environment::start(Napi::Env env, std::shared_ptr<AsyncJob> job, Napi::Object pinned, int32_t threads) {
-  napi_value promise = nullptr;
-  if (napi_create_promise(env, &job->deferred_, &promise) != napi_ok) return {};  // the worker is being terminated
   job->environment_ = this;
   job->pinned_ = Napi::Persistent(pinned);
-  if (unsettled_++ == 0) napi_ref_threadsafe_function(env, settle_);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     running_.insert(job.get());
@@ -67,6 +68,9 @@ Napi::Value Environment::start(Napi::Env env, std::shared_ptr<AsyncJob> job, Nap
     job->error = "the system lets this process start no thread";
     ended(job.get());
   }
+  if (unsettled_++ == 0) napi_ref_threadsafe_function(env, settle_);
+  napi_value promise = nullptr;
+  if (napi_create_promise(env, &job->deferred_, &promise) != napi_ok) return {};  // the worker is being terminated
   return {env, promise};
 }
 
