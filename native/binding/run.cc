@@ -205,7 +205,8 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
   const Program& program = bound->program;
   std::vector<uint8_t*> arenas;
   const Napi::Value list = f.get("arenas");
-  for (uint32_t i = 0; list.IsArray() && i < list.As<Napi::Array>().Length(); ++i) {
+  const uint32_t arena_count = list.IsArray() ? list.As<Napi::Array>().Length() : 0;
+  for (uint32_t i = 0; i < arena_count; ++i) {
     ArrayView arena{};
     const bool is_view = view_of(list.As<Napi::Array>().Get(i), &arena);
     const auto address = reinterpret_cast<uintptr_t>(arena.data);
@@ -235,9 +236,10 @@ std::shared_ptr<RunJob> read_run(const Napi::CallbackInfo& info, FieldErrors* er
     job->outputs.push_back(wanted.IsNull() ? nullptr
                                            : reinterpret_cast<float*>(bytes_of(wanted, bytes, "run.outputs", errors)));
   }
-  if (f.has("cancel"))
-    job->cancel_flag =
-        reinterpret_cast<std::atomic<int32_t>*>(bytes_of(f.get("cancel"), sizeof(int32_t), "run.cancel", errors));
+  const Napi::Value cancel = f.get("cancel");
+  if (!cancel.IsUndefined() && !cancel.IsNull()) {
+    job->cancel_flag = reinterpret_cast<std::atomic<int32_t>*>(bytes_of(cancel, sizeof(int32_t), "run.cancel", errors));
+  }
   job->arenas = std::move(arenas);
   return job;
 }
