@@ -18,7 +18,12 @@ struct Qu8 {
   static constexpr int kLanes = 4, kWords = 16;
   static constexpr int kGroup = 4;             // channels (bytes) one multiply-accumulate sums into a word
   static constexpr int kTileCols = 7;          // 2 x 7 pixels x 2 vectors = 28 accumulators
-  static constexpr int kNarrowTileCols = 5;    // of products with few channels
+  // Of products with few channels. Two are enough to hide latencies; g++ takes longer than clang around each tile.
+#if defined(__clang__)
+  static constexpr int kNarrowTileCols = 2;
+#else
+  static constexpr int kNarrowTileCols = 5;
+#endif
   static constexpr int kColBytes = 64;         // one column of an A tile: two rows of a panel's channels
   static constexpr bool kHasHalf = true;       // 256 bits cost half of 512
   static constexpr bool kWholePanels = false;  // a panel may have a single vector
