@@ -16,8 +16,8 @@ struct Qu8 {
   using Int = __m512i;
   using Float = __m512;
   static constexpr int kLanes = 4, kWords = 16;
-  static constexpr int kGroup = 4;             // channels (bytes) one multiply-accumulate sums into a word
-  static constexpr int kTileCols = 7;          // 2 x 7 pixels x 2 vectors = 28 accumulators
+  static constexpr int kGroup = 4;     // channels (bytes) one multiply-accumulate sums into a word
+  static constexpr int kTileCols = 7;  // 2 x 7 pixels x 2 vectors = 28 accumulators
   // Of products with few channels. Two are enough to hide latencies; g++ takes longer than clang around each tile.
 #if defined(__clang__)
   static constexpr int kNarrowTileCols = 2;
