@@ -30,7 +30,8 @@ export class Call {
 
   /** Calls `listener` when cancelled; returns what takes it back. */
   onCancel(listener: () => void): () => void {
-    const listeners = (this.#listeners ??= new Set());
+    this.#listeners ??= new Set();
+    const listeners = this.#listeners;
     listeners.add(listener);
     return () => listeners.delete(listener);
   }
