@@ -4,12 +4,18 @@ import { onSettled } from './on-settled.js';
 
 /** One call of the public API. */
 export class Call {
-  /** Not 0 once cancelled; native runs look at it before every strip of rows. */
-  readonly flag = new Int32Array(1);
+  /** Its place among the open calls. */
+  place = 0;
+  /** What {@link Calls.close} waits for; null for a call whose work is tracked piece by piece. */
+  settled: Promise<unknown> | null = null;
   #reason: MobileNetError | null = null;
   #listeners: Set<() => void> | null = null;
 
-  constructor(readonly signal: AbortSignal | undefined) {}
+  /** @param flag of length 1; not 0 once cancelled: native runs look at it before every strip of rows. */
+  constructor(
+    readonly signal: AbortSignal | undefined,
+    readonly flag: Int32Array,
+  ) {}
 
   /** What a cancelled call rejects with; null while it is not. */
   get reason(): MobileNetError | null {
@@ -43,8 +49,13 @@ interface Listener {
   readonly stop: () => void;
 }
 
+/**
+ * Sets of V8 get a new table when their only entry goes, and typed arrays native memory: where calls come and go one by
+ * one, open ones stand in an array, and flags are used again.
+ */
 export class Calls {
-  readonly #open = new Set<Call>();
+  readonly #open: Call[] = [];
+  readonly #flags: Int32Array[] = [];
   readonly #work = new Set<Promise<unknown>>();
   /** One listener per signal, however many calls have it: Node warns of more than ten. */
   readonly #listeners = new Map<AbortSignal, Listener>();
@@ -61,14 +72,18 @@ export class Calls {
   begin(signal: AbortSignal | undefined): Call {
     if (this.#closed) throw this.#closedError();
     checkSignal(signal);
-    const call = new Call(signal);
-    this.#open.add(call);
+    const call = new Call(signal, this.#flags.pop() ?? new Int32Array(1));
+    call.place = this.#open.push(call) - 1;
     if (signal !== undefined) this.#listen(signal).calls.add(call);
     return call;
   }
 
   end(call: Call): void {
-    this.#open.delete(call);
+    const last = this.#open.pop();
+    if (last !== undefined && last !== call) {
+      this.#open[call.place] = last;
+      last.place = call.place;
+    }
     const { signal } = call;
     const listener = signal && this.#listeners.get(signal);
     if (listener === undefined) return;
@@ -94,19 +109,17 @@ export class Calls {
   /** A whole call: begun, waited for by {@link close}, ended. Throws at once what begin() or `work` throws at once. */
   run<T>(signal: AbortSignal | undefined, work: (call: Call) => Promise<T>): Promise<T> {
     const call = this.begin(signal);
-    let settled: Promise<T> | null = null;
-    const end = () => {
-      if (settled !== null) this.#work.delete(settled);
-      this.end(call);
-    };
     try {
-      settled = onSettled(work(call), end);
+      const settled = onSettled(work(call), () => {
+        this.end(call);
+        if (call.reason === null) this.#flags.push(call.flag);
+      });
+      call.settled = settled;
+      return settled;
     } catch (error) {
-      end();
+      this.end(call);
       throw error;
     }
-    this.#work.add(settled);
-    return settled;
   }
 
   /** Work that close() waits for: it uses the model's memory. */
@@ -120,8 +133,9 @@ export class Calls {
   /** Cancels what is under way with MODEL_CLOSED, waits until it has ended, then frees. Later calls do nothing more. */
   close(free: () => Promise<void>): Promise<void> {
     this.#closed ??= (async () => {
-      for (const call of this.#open) call.cancel(this.#closedError());
-      await Promise.allSettled(this.#work);
+      const open = [...this.#open];
+      for (const call of open) call.cancel(this.#closedError());
+      await Promise.allSettled([...this.#work, ...open.map(({ settled }) => settled)]);
       await free();
     })();
     return this.#closed;

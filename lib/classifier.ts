@@ -18,7 +18,7 @@ import { Engine } from './engine.js';
 import { FloatMaps } from './float-maps.js';
 import type { ModelSource } from './formats/index.js';
 import { inOrder } from './in-order.js';
-import { asInput, imageCount, outputFor } from './infer.js';
+import { asInput, imageCount, ProbabilityOutputs } from './infer.js';
 import { labelsFor, loadSpec } from './load-model.js';
 import { describeNetwork, type ModelInfo, type NetworkFacts, type NetworkInfo } from './model-info.js';
 import type { ModelSpec } from './model-spec.js';
@@ -100,6 +100,7 @@ export class MobileNetV2 {
   readonly #parts: Parts;
   readonly #calls: Calls;
   readonly #maps: FloatMaps;
+  readonly #outputs = new ProbabilityOutputs();
   #network: NetworkInfo | null = null;
   #arenaBytes: number | null = null;
 
@@ -354,7 +355,7 @@ export class MobileNetV2 {
       const { engine, input: network } = this.#parts;
       const input = asInput(batch, network);
       const count = imageCount(input, network);
-      const output = outputFor(options.output, count, engine.compiled.classes);
+      const output = this.#outputs.take(options.output, count, engine.compiled.classes);
       const { height, width } = network;
       const { byteLength } = input;
       const run = { height, width, input, count, outputs: [output.written, null], cancel: call.flag };

@@ -37,6 +37,22 @@ describe.each(['float32', 'uint8', 'int8'] as const)('%s', (precision) => {
     expect([memory[0], memory.at(-1)]).toEqual([-1, -1]);
   });
 
+  it('keeps calls apart that are under way at the same time or come after a cancelled one', async () => {
+    await using model = await load(precision);
+    const batches = [1, 2, 1].map((count) => imagesFor(precision, count));
+    const expected = await Promise.all(batches.map((batch) => model.infer(batch)));
+    for (let round = 0; round < 5; round++) {
+      const cancelled = new AbortController();
+      const refused = model.infer(imagesFor(precision, 64), { signal: cancelled.signal });
+      const outputs = batches.map((batch) => new Float32Array((batch.length / VALUES) * CLASSES));
+      const calls = batches.map((batch, i) => model.infer(batch, { output: outputs[i] as Float32Array }));
+      cancelled.abort();
+      await expect(refused).rejects.toMatchObject({ code: 'ABORTED' });
+      expect(await Promise.all(calls)).toEqual(expected);
+      expect(outputs).toEqual(expected);
+    }
+  });
+
   it('takes views at any place of their buffer', async () => {
     await using model = await load(precision);
     const batch = imagesFor(precision, 1);
