@@ -106,20 +106,16 @@ export class Calls {
     return listener;
   }
 
-  /** A whole call: begun, waited for by {@link close}, ended. Throws at once what begin() or `work` throws at once. */
+  /** A whole call: begun, waited for by {@link close}, ended. @throws MobileNetError at once, as begin() does. */
   run<T>(signal: AbortSignal | undefined, work: (call: Call) => Promise<T>): Promise<T> {
     const call = this.begin(signal);
-    try {
-      const settled = onSettled(work(call), () => {
-        this.end(call);
-        if (call.reason === null) this.#flags.push(call.flag);
-      });
-      call.settled = settled;
-      return settled;
-    } catch (error) {
+    const end = () => {
       this.end(call);
-      throw error;
-    }
+      if (call.reason === null) this.#flags.push(call.flag);
+    };
+    const settled = onSettled(() => work(call), end);
+    call.settled = settled;
+    return settled;
   }
 
   /** Work that close() waits for: it uses the model's memory. */

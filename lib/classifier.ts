@@ -363,7 +363,7 @@ export class MobileNetV2 {
         call.throwIfCancelled();
         checkStillThere('batch', input, byteLength);
       };
-      return onSettled(engine.run(run), check, output.finish);
+      return onSettled(() => engine.run(run), check, output.finish);
     });
   }
 

@@ -111,21 +111,12 @@ export class Engine {
       this.#arenas.give(arenas);
       this.#shares.release(share);
     };
-    try {
-      if (cancel?.[0]) {
-        end();
-        return Promise.resolve(false);
-      }
+    return onSettled(() => {
+      if (cancel?.[0]) return Promise.resolve(false);
       const program = this.#program(io.path ?? this.compiled.classify, io, Math.floor(share / images));
       arenas = this.#arenas.take(images, program.plan.program.arenaBytes);
-      return onSettled(
-        this.#native.run(program.handle, { input, count, arenas, outputs, cancel: cancel ?? null }, share),
-        end,
-      );
-    } catch (error) {
-      end();
-      return Promise.reject(error);
-    }
+      return this.#native.run(program.handle, { input, count, arenas, outputs, cancel: cancel ?? null }, share);
+    }, end);
   }
 
   /** One image on the calling thread; `onRow` sees every row of every layer that scalar kernels make. */
@@ -137,16 +128,16 @@ export class Engine {
   ): Promise<void> {
     const program = this.#program(this.compiled.classify, { height, width }, 1);
     const outputs = program.plan.program.outputs.map(() => null);
-    return this.#withArenas(program, 1, async (arenas) => {
-      this.#native.trace(program.handle, { input, count: 1, arenas, outputs }, onRow);
-    });
+    return this.#withArena(program, (arenas) =>
+      this.#native.trace(program.handle, { input, count: 1, arenas, outputs }, onRow),
+    );
   }
 
   /** Nanoseconds that each op of the classify path took, for one image on the calling thread. */
   profile(height: number, width: number, input: ArrayBufferView): Promise<Float64Array> {
     const program = this.#program(this.compiled.classify, { height, width }, 1);
     const outputs = program.plan.program.outputs.map(() => null);
-    return this.#withArenas(program, 1, async (arenas) =>
+    return this.#withArena(program, (arenas) =>
       this.#native.profile(program.handle, { input, count: 1, arenas, outputs }),
     );
   }
@@ -174,10 +165,11 @@ export class Engine {
     return program;
   }
 
-  async #withArenas<T>(program: BoundProgram, count: number, use: (arenas: Uint8Array[]) => Promise<T>): Promise<T> {
-    const arenas = this.#arenas.take(count, program.plan.program.arenaBytes);
+  /** One image on the calling thread. */
+  async #withArena<T>(program: BoundProgram, use: (arenas: Uint8Array[]) => T): Promise<T> {
+    const arenas = this.#arenas.take(1, program.plan.program.arenaBytes);
     try {
-      return await use(arenas);
+      return use(arenas);
     } finally {
       this.#arenas.give(arenas);
     }

@@ -18,9 +18,7 @@ export class ThreadShares {
    */
   take(wanted: number): number {
     if (this.#waiting.length > 0 || this.#free === 0) return 0;
-    const share = Math.max(1, Math.min(wanted, this.#free));
-    this.#free -= share;
-    return share;
+    return this.#divide(wanted);
   }
 
   /** The same, waiting for it: first come, first served. */
@@ -40,9 +38,14 @@ export class ThreadShares {
     while (this.#free > 0) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      const share = this.#waiting.length > 0 ? 1 : Math.max(1, Math.min(next.wanted, this.#free));
-      this.#free -= share;
-      next.grant(share);
+      next.grant(this.#divide(next.wanted));
     }
+  }
+
+  /** The share of one who need not wait. */
+  #divide(wanted: number): number {
+    const share = this.#waiting.length > 0 ? 1 : Math.max(1, Math.min(wanted, this.#free));
+    this.#free -= share;
+    return share;
   }
 }

@@ -227,9 +227,7 @@ class Block {
   // Tiles [begin, end) of a line into A tiles.
   void depthwise(int rows, const Split& tiles, int32_t begin, int32_t end, DepthwiseSource row0, DepthwiseSource row1) {
     const Conv& conv = op_.depthwise;
-    DepthwiseArgs args{
-        {row0, row1},         tiles,       begin, end, plan_.tile_bytes, conv.output_zero_point, conv.min_q, conv.max_q,
-        is_positive<V>(conv), clamps(conv)};
+    DepthwiseArgs args = depthwise_args<V>(conv, row0, row1, tiles, begin, end, plan_.tile_bytes);
     const uint8_t* panel = args_.packed + header_.depthwise;
     const size_t stride = DepthwisePacking<V>::panel_bytes(reinterpret_cast<const PanelHeader*>(panel)->extra_first);
     for (int32_t p = 0; p < plan_.panels; ++p, panel += stride) {

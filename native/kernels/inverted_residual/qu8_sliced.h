@@ -136,16 +136,8 @@ class SlicedBlock {
     };
     for (int32_t y = 0; y < shape_.out_height; y += 2) {
       const int rows = std::min(shape_.out_height - y, 2);
-      const DepthwiseArgs args{{source(y), source(y + rows - 1)},
-                               plan_.out_tiles,
-                               0,
-                               plan_.out_tiles.parts,
-                               plan_.out_tile_bytes,
-                               conv.output_zero_point,
-                               conv.min_q,
-                               conv.max_q,
-                               is_positive<V>(conv),
-                               clamps(conv)};
+      const auto args = depthwise_args<V>(conv, source(y), source(y + rows - 1), plan_.out_tiles, 0,
+                                          plan_.out_tiles.parts, plan_.out_tile_bytes);
       depthwise_run<V>(plan_.stride, rows, vectors)(args, packed, out_tile(y, 0) + panel * ATile<V>::kBlockBytes);
     }
   }

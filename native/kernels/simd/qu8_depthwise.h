@@ -102,6 +102,13 @@ struct DepthwiseArgs {
   bool clamps;  // beyond what packing to bytes does
 };
 
+template <class V>
+DepthwiseArgs depthwise_args(const Conv& conv, const DepthwiseSource& row0, const DepthwiseSource& row1,
+                             const Split& tiles, int32_t tile_begin, int32_t tile_end, size_t tile_bytes) {
+  return {{row0, row1}, tiles,      tile_begin,           tile_end,    tile_bytes, conv.output_zero_point,
+          conv.min_q,   conv.max_q, is_positive<V>(conv), clamps(conv)};
+}
+
 // In simd/arm_qu8_depthwise.h.
 template <class V, int S, int R>
 class FixedDepthwise;
