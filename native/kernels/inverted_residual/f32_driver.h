@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,6 +15,7 @@
 #include "kernels/simd/f32_depthwise.h"
 #include "kernels/simd/f32_gemm.h"
 #include "kernels/simd/f32_pixels.h"
+#include "kernels/simd/share.h"
 
 namespace mobilenetv2 {
 
@@ -97,13 +99,25 @@ struct F32InvertedResidual {
   // then the weights, which outgrow the second-level cache there, are read once and the line buffer holds one panel.
   static constexpr int32_t kStripPixels = 28, kWholePixels = 64;
 
+  static bool one_strip(const StageShape& s) { return s.out_height * s.out_width <= kWholePixels; }
+
+  // Expanded channels before which the first of a projection's two sums ends; 0: it is one sum. Two threads then
+  // project what each of them expanded, from a cache of its own (F32SlicedInvertedResidual). The sums are the same
+  // however many threads there are, so that results are, too.
+  static int32_t half_of_depth(const Op& op, const StageShape& s) {
+    const Conv& p = op.project;
+    const auto clamps = [](float lo, float hi) { return std::isfinite(lo) || std::isfinite(hi); };
+    if (!op.has_expand || !one_strip(s) || clamps(p.min_f32, p.max_f32)) return 0;
+    if (op.residual.present && clamps(op.residual.min_f32, op.residual.max_f32)) return 0;
+    return Share((p.in_channels + kPanel - 1) / kPanel, 0, 2).end * kPanel;
+  }
+
   static Layout layout(const Op& op, const StageShape& s) {
     const int32_t stride = op.depthwise.stride;
     Layout l{};
-    const bool one_strip = s.out_height * s.out_width <= kWholePixels;
-    l.strip_rows = one_strip ? s.out_height : std::min(s.out_height, (kStripPixels + s.out_width - 1) / s.out_width);
+    l.strip_rows = one_strip(s) ? s.out_height : std::min(s.out_height, (kStripPixels + s.out_width - 1) / s.out_width);
     l.planes = (op.depthwise.out_channels + kLanes - 1) / kLanes;
-    l.buffered = one_strip ? kPanel / kLanes : l.planes;
+    l.buffered = one_strip(s) ? kPanel / kLanes : l.planes;
     l.capacity = (l.strip_rows - 1) * stride + 3;
     l.width = std::max(s.pad_left + s.in_width, (s.out_width - 1) * stride + 3);
     l.plane = static_cast<size_t>(l.capacity) * l.width * kLanes;
@@ -293,11 +307,11 @@ struct F32InvertedResidual {
     t.group = kLanes;
     t.group_stride = strip.narrow_plane;
     t.depth = e.in_channels;
-    t.panel = packed;
     t.out = strip.pixels;
     t.out_offset = strip.first_plane * strip.plane;
     t.vector_stride = strip.plane;
     const int32_t width = Gemm::panel_width(e.out_channels - c);
+    Gemm::set_panel(t, packed, width);
     t.channels = width;  // whole: projection reads no lane beyond out_channels, whatever it holds
     t.lo = e.min_f32, t.hi = e.max_f32;
     if (in_place(s)) {
@@ -313,27 +327,28 @@ struct F32InvertedResidual {
   }
 
   static void project(const StageArgs& args, const Layout& l, const float* packed, int32_t row_begin, int32_t row_end) {
-    GemmTile t = projection(args, reinterpret_cast<const float*>(args.scratch + l.depthwise), row_begin, row_end,
-                            reinterpret_cast<float**>(args.scratch + l.pixels));
+    GemmTile t = projection(args, args.output, reinterpret_cast<const float*>(args.scratch + l.depthwise), row_begin,
+                            row_end, reinterpret_cast<float**>(args.scratch + l.pixels));
     Gemm::template all_panels<kLanes>(t, packed, args.op->project.out_channels, 0,
                                       (row_end - row_begin) * args.shape.out_width);
   }
 
-  // The projection of rows whose depthwise pixels are at `in`. Lists their addresses (twice, with a residual) in
-  // `pixels`.
-  static GemmTile projection(const StageArgs& args, const float* in, int32_t row_begin, int32_t row_end,
-                             float** pixels) {
+  // The projection to rows of `output`, whose depthwise pixels are at `in`. Lists their addresses (twice, with a
+  // residual) in `pixels`.
+  static GemmTile projection(const StageArgs& args, const Rows& output, const float* in, int32_t row_begin,
+                             int32_t row_end, float** pixels) {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
     const int32_t out_pixels = (row_end - row_begin) * s.out_width;
     float** skip = pixels + out_pixels;
-    Pixels::list(args.output, row_begin, row_end, s.out_width, s.out_channels, pixels);
+    Pixels::list(output, row_begin, row_end, s.out_width, s.out_channels, pixels);
     if (op.residual.present) Pixels::list(args.input, row_begin, row_end, s.out_width, s.out_channels, skip);
     GemmTile t;
     t.a = in;
     t.group = kLanes;
     t.group_stride = static_cast<size_t>(out_pixels) * kLanes;
     t.depth = op.project.in_channels;
+    t.half = half_of_depth(op, s);
     t.out = pixels;
     t.vector_stride = kLanes;
     t.lo = op.project.min_f32, t.hi = op.project.max_f32;

@@ -4,6 +4,10 @@
 // Phase 0: panels of expanded channels are shared out. A slice takes one panel after the other through the whole image,
 // strip by strip, so that the panel's weights and its line buffer stay in the first-level cache; the depthwise pixels
 // of all panels meet in one tensor. Phase 1: the tiles of the projection are shared out. Nothing is computed twice.
+//
+// Two slices share out a projection of two sums (F32InvertedResidual::half_of_depth) by depth: each projects its own
+// panels, still in phase 0, so that the wide tensor does not pass from one core's cache to the other's; in phase 1 they
+// add the two, which are narrow.
 #pragma once
 
 #include <algorithm>
@@ -43,11 +47,13 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     if (Bands::supports(op, args.shape, slices)) return Bands::run_slice(args, phase, slice, slices);
     const Layout l = layout(op, args.shape);
     uint8_t* own = args.scratch + l.slices + l.slice_bytes * static_cast<size_t>(slice);
-    if (phase == 1) return project(args, l, own, slice, slices);
+    const bool by_depth = slices == 2 && Whole::half_of_depth(op, args.shape) > 0;
+    if (phase == 1) return by_depth ? add_half(args, l, slice) : project(args, l, own, slice, slices);
     if (op.has_expand) {
       const Share panels((op.depthwise.out_channels + kPanel - 1) / kPanel, slice, slices);
       op.depthwise.stride == 1 ? expand_and_depthwise<1>(args, l, own, panels)
                                : expand_and_depthwise<2>(args, l, own, panels);
+      if (by_depth) project_half(args, l, own, slice == 0);
     } else {
       const Share planes(l.block.planes, slice, slices);
       op.depthwise.stride == 1 ? depthwise<1>(args, l, own, planes) : depthwise<2>(args, l, own, planes);
@@ -63,12 +69,13 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
  private:
   static constexpr SlicedRun kSliced{2, scratch_bytes, run_slice, wanted};
 
-  // Scratch: the depthwise tensor [plane][pixel][kLanes], then each slice's own: the packed input, the line buffer of
-  // one panel, addresses of pixels. Byte offsets from the slice's first.
+  // Scratch: the depthwise tensor [plane][pixel][kLanes], the sums behind half_of_depth [pixel][channel], then each
+  // slice's own: the packed input, the line buffer of one panel, addresses of pixels. Byte offsets from the slice's
+  // first.
   struct Layout {
     typename Whole::Layout block;  // the line buffer's geometry
     size_t out_plane;              // floats
-    size_t slices, slice_bytes, line, rows, pixels;
+    size_t half, slices, slice_bytes, line, rows, pixels;
   };
 
   static Layout layout(const Op& op, const StageShape& s) {
@@ -78,7 +85,8 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     const size_t in_pixels = op.has_expand ? static_cast<size_t>(s.in_height) * s.in_width : 0;
     const size_t line_floats = op.has_expand ? kPanel / kLanes * l.block.plane : kLanes;  // else a vector of zeros
     l.out_plane = out_pixels * kLanes;
-    l.slices = align_up(l.block.planes * l.out_plane * sizeof(float));
+    l.half = align_up(l.block.planes * l.out_plane * sizeof(float));
+    l.slices = l.half + (Whole::half_of_depth(op, s) > 0 ? align_up(out_pixels * s.out_channels * sizeof(float)) : 0);
     l.line = Whole::narrow_bytes(in_pixels, s);
     l.rows = l.line + align_up(line_floats * sizeof(float));
     l.pixels = l.rows + align_up(op.has_expand ? padded_rows(op, s) * sizeof(PaddedRow) : 0);
@@ -143,11 +151,40 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
 
   static void project(const StageArgs& args, const Layout& l, uint8_t* own, int32_t slice, int32_t slices) {
     const StageShape& s = args.shape;
-    GemmTile t = Whole::projection(args, reinterpret_cast<const float*>(args.scratch), 0, s.out_height,
-                                   reinterpret_cast<float**>(own + l.pixels));
-    Gemm::template slice_of_panels<kLanes>(
-        t, reinterpret_cast<const float*>(args.packed) + Whole::project_offset(*args.op), s.out_channels,
-        s.out_height * s.out_width, slice, slices);
+    GemmTile t = projection(args, args.output, l, own);
+    Gemm::template slice_of_panels<kLanes>(t, project_weights(args), s.out_channels, s.out_height * s.out_width, slice,
+                                           slices);
+  }
+
+  // The sums of the depths before half_of_depth go to the output, those of the depths behind it to scratch.
+  static void project_half(const StageArgs& args, const Layout& l, uint8_t* own, bool before) {
+    const StageShape& s = args.shape;
+    GemmTile t = projection(args, before ? args.output : behind(args, l), l, own);
+    Gemm::template half_of_panels<kLanes>(t, project_weights(args), s.out_channels, s.out_height * s.out_width, before);
+  }
+
+  static void add_half(const StageArgs& args, const Layout& l, int32_t slice) {
+    const StageShape& s = args.shape;
+    const Rows sums = behind(args, l);
+    const Share rows(s.out_height, slice, 2);
+    for (int32_t y = rows.begin; y < rows.end; ++y) {
+      Gemm::add_half(reinterpret_cast<const float*>(sums.row(y)), s.out_width * s.out_channels,
+                     reinterpret_cast<float*>(args.output.row(y)));
+    }
+  }
+
+  static Rows behind(const StageArgs& args, const Layout& l) {
+    const StageShape& s = args.shape;
+    return {args.scratch + l.half, s.out_height, static_cast<size_t>(s.out_width) * s.out_channels * sizeof(float)};
+  }
+
+  static GemmTile projection(const StageArgs& args, const Rows& output, const Layout& l, uint8_t* own) {
+    return Whole::projection(args, output, reinterpret_cast<const float*>(args.scratch), 0, args.shape.out_height,
+                             reinterpret_cast<float**>(own + l.pixels));
+  }
+
+  static const float* project_weights(const StageArgs& args) {
+    return reinterpret_cast<const float*>(args.packed) + Whole::project_offset(*args.op);
   }
 };
 

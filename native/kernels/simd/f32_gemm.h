@@ -20,14 +20,17 @@ namespace mobilenetv2 {
 // were just stored one by one, waits until all of these are in the cache (a tenth of the time at small depths).
 //
 // Every output is bias + x[0]*w[0] + x[1]*w[1] + ... in this order, one fma a step, whatever the
-// tile's size: results do not depend on how pixels were grouped.
+// tile's size: results do not depend on how pixels were grouped. With `half`, it is the sum of two such: of the depths
+// before it, which has the bias and the skip connection, and of those behind it.
 struct GemmTile {
   // Pixel r, depth d: a[(d / group) * group_stride + d % group + r * pixel stride (a template argument)].
   const float* a = nullptr;
   size_t group_stride = 0;
   int32_t depth = 0, group = 0;
-  const float* panel = nullptr;  // bias [width], weights [depth][width]
-  // What is read next, fetched meanwhile, evenly over the steps of all tiles. Null: the panel behind this one.
+  int32_t half = 0;                // whole groups, or 0; then nothing is clamped and vector_stride is a vector
+  const float* bias = nullptr;     // [width]
+  const float* weights = nullptr;  // [depth][width]
+  // What is read next, fetched meanwhile, evenly over the steps of all tiles. Null: what lies behind the weights.
   const float* prefetch = nullptr;
   int32_t prefetch_floats = 0;
   // Vector v of pixel r goes to out[r] + out_offset + v * vector_stride; `channels` of the panel's width are stored.
@@ -80,9 +83,14 @@ struct F32Gemm {
     for (int32_t n = 0; n < conv.out_channels; n += kPanel) out = pack_panel(conv, depth, n, out);
   }
 
-  // All tiles of one panel: pixels [begin, end), `kPixel` floats apart in t.a.
+  static void set_panel(GemmTile& t, const float* packed, int32_t width) {
+    t.bias = packed;
+    t.weights = packed + width;
+  }
+
+  // All tiles of one panel: pixels [begin, end), `kPixel` floats apart in t.a. One sum, whatever t.half.
   template <int kPixel>
-  static void panel(const GemmTile& t, int32_t width, int32_t begin, int32_t end) {
+  [[gnu::noinline]] static void panel(const GemmTile& t, int32_t width, int32_t begin, int32_t end) {
     if constexpr (Half::kLanes == kLanes) {
       width == kPanel ? tiles<kPixel, 2>(t, begin, end) : tiles<kPixel, 1>(t, begin, end);
     } else {
@@ -111,6 +119,29 @@ struct F32Gemm {
     for (int32_t n = 0; n < channels; n += kPanel) panel_at<kPixel>(t, packed, channels, n, begin, end);
   }
 
+  // One of the two sums of every panel: t.out gets that before t.half, with what else belongs to it, or that behind it.
+  // Together: add_half.
+  template <int kPixel>
+  static void half_of_panels(GemmTile& t, const float* packed, int32_t channels, int32_t pixels, bool before) {
+    for (int32_t n = 0; n < channels; n += kPanel) {
+      set_panel_at(t, packed, channels, n);
+      GemmTile sum = before ? before_half(t) : behind_half(t, panel_width(channels - n), nullptr);
+      // The same half of the next panel, which does not lie behind this one's.
+      sum.prefetch = sum.weights + static_cast<size_t>(t.depth + 1) * kPanel;
+      sum.prefetch_floats = sum.depth * kPanel;
+      panel<kPixel>(sum, panel_width(channels - n), 0, pixels);
+    }
+  }
+
+  // Adds the sums behind t.half to those before it, for `floats` outputs that lie together.
+  static void add_half(const float* behind, int32_t floats, float* out) {
+    int32_t i = 0;
+    for (; i + kLanes <= floats; i += kLanes) Vec::store(out + i, Vec::add(Vec::load(out + i), Vec::load(behind + i)));
+    if (i == floats) return;
+    Vec::store_first(out + i, Vec::add(Vec::load_first(out + i, floats - i), Vec::load_first(behind + i, floats - i)),
+                     floats - i);
+  }
+
   // One slice of what all_panels does. Tiles are counted panel after panel, so that a slice reads few weights, and
   // its first and last panel may be shared with its neighbours, so that slices are equal whatever the channels.
   template <int kPixel>
@@ -131,10 +162,35 @@ struct F32Gemm {
   // The panel of channels from n on, for pixels [begin, end).
   template <int kPixel>
   static void panel_at(GemmTile& t, const float* packed, int32_t channels, int32_t n, int32_t begin, int32_t end) {
-    t.panel = packed + static_cast<size_t>(t.depth + 1) * n;
+    const int32_t width = panel_width(channels - n);
+    set_panel_at(t, packed, channels, n);
+    panel<kPixel>(t.half > 0 ? before_half(t) : t, width, begin, end);
+    if (t.half > 0) panel<kPixel>(behind_half(t, width, t.out), width, begin, end);
+  }
+
+  static void set_panel_at(GemmTile& t, const float* packed, int32_t channels, int32_t n) {
+    set_panel(t, packed + static_cast<size_t>(t.depth + 1) * n, panel_width(channels - n));
     t.out_offset = n;
     t.channels = std::min(channels - n, kPanel);
-    panel<kPixel>(t, panel_width(channels - n), begin, end);
+  }
+
+  static GemmTile before_half(const GemmTile& t) {
+    GemmTile sum = t;
+    sum.depth = t.half;
+    return sum;
+  }
+
+  // The sum behind t.half, added to what is at `add`, if anything.
+  static GemmTile behind_half(const GemmTile& t, int32_t width, const float* const* add) {
+    alignas(64) static constexpr float kNoBias[kPanel] = {};
+    GemmTile sum = t;
+    sum.a += static_cast<size_t>(t.half / t.group) * t.group_stride;
+    sum.depth -= t.half;
+    sum.bias = kNoBias;
+    sum.weights += static_cast<size_t>(t.half) * width;
+    sum.residual = add;
+    sum.residual_lo = t.lo, sum.residual_hi = t.hi;
+    return sum;
   }
 
   // Tiles of one panel width: as whole vectors if that can be, else as half ones (a whole and a half vector would leave
@@ -168,7 +224,7 @@ struct F32Gemm {
     const bool behind = t.prefetch == nullptr;
     const int32_t floats = behind ? t.depth * kWidth : t.prefetch_floats;
     const int32_t steps = t.depth * std::max((end - begin + kRows - 1) / kRows, 1);
-    Ahead ahead{behind ? t.panel + kWidth + floats : t.prefetch, static_cast<size_t>((floats + steps - 1) / steps)};
+    Ahead ahead{behind ? t.weights + floats : t.prefetch, static_cast<size_t>((floats + steps - 1) / steps)};
     if (t.channels == kWidth && end - begin >= kRows && (!kDefer || std::min(t.depth, t.group) >= kRows)) {
       const int32_t whole = (end - begin) / kRows;
       t.residual ? whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, true>(t, ahead, begin, whole)
@@ -206,7 +262,7 @@ struct F32Gemm {
     for (int32_t at = first; at < first + tiles * kRows; at += kRows) {
       Reg sum[kRows][kUnits];
       start<Unit, kUnits, kRows>(t, sum);
-      const float* w = t.panel + kWidth;
+      const float* w = t.weights;
       const float* group = t.a + at * kPixel;
       const float* a = group;
       if constexpr (kDefer) {
@@ -258,7 +314,7 @@ struct F32Gemm {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::load(t.panel + u * Unit::kLanes);
+      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::load(t.bias + u * Unit::kLanes);
     }
   }
 
@@ -336,7 +392,7 @@ struct F32Gemm {
     constexpr int kWidth = kUnits * Unit::kLanes;
     typename Unit::Reg sum[kRows][kUnits];
     start<Unit, kUnits, kRows>(t, sum);
-    const float* w = t.panel + kWidth;
+    const float* w = t.weights;
     const float* group = t.a + first * kPixel;
     const float* ahead = prefetch.at;
     for (int32_t left = t.depth; left > 0; left -= t.group, group += t.group_stride) {
