@@ -183,6 +183,20 @@ bool isa_allowed(Isa isa, Isa ceiling) {
   }
 }
 
+bool halves_wide_vectors() {
+#if defined(MOBILENETV2_X86)
+  static const bool halves = [] {
+    const Registers vendor = cpuid(0, 0), one = cpuid(1, 0);
+    const bool amd = vendor.ebx == 0x68747541 && vendor.edx == 0x69746e65 && vendor.ecx == 0x444d4163;  // AuthenticAMD
+    const uint32_t family = (one.eax >> 8 & 0xf) + (one.eax >> 20 & 0xff);
+    return amd && family == 0x19;
+  }();
+  return halves;
+#else
+  return false;
+#endif
+}
+
 Isa best_isa() {
   Isa best = Isa::scalar;
   for (Isa isa : kAllIsas) {

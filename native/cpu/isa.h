@@ -25,4 +25,7 @@ bool isa_allowed(Isa isa, Isa ceiling);
 // The strongest set the CPU has.
 Isa best_isa();
 
+// Whether the CPU executes instructions on 512 bits in two halves of 256, as AMD's Zen 4 does.
+bool halves_wide_vectors();
+
 }  // namespace mobilenetv2

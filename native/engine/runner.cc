@@ -49,6 +49,7 @@ StageArgs stage_args(const StepRun& run, const Stage& stage, const Lane::Place& 
   args.input = input;
   args.output = {run.arena + place.output_offset, stage.output_rows, output_row_bytes(run.model, stage)};
   args.scratch = run.arena + place.scratch_offset;
+  args.halved_vectors = halves_wide_vectors();
   return args;
 }
 

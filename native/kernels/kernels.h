@@ -49,7 +49,8 @@ struct StageArgs {
   StageShape shape;
   Rows input, output;
   uint8_t* scratch = nullptr;
-  int32_t next_expanded = 0;  // state of inverted_residual: first input row not yet expanded (kernel updates it)
+  bool halved_vectors = false;  // halves_wide_vectors(): decides which tiles are fastest, not what they give
+  int32_t next_expanded = 0;    // state of inverted_residual: first input row not yet expanded (kernel updates it)
   const Tap* tap = nullptr;
 };
 

@@ -279,6 +279,7 @@ std::vector<uint8_t> run_kernel(const Kernel& kernel, const OwnedOp& owned, cons
   }
   for (int32_t y = row_begin; y < s.out_height;) {
     const int32_t end = std::min(y + random->integer(1, std::max(facts.strip_rows, 1)), s.out_height);
+    run.args.halved_vectors = random->chance(50);
     kernel.run(run.args, y, end);
     y = end;
   }
@@ -288,6 +289,7 @@ std::vector<uint8_t> run_kernel(const Kernel& kernel, const OwnedOp& owned, cons
 std::vector<uint8_t> run_kernel_sliced(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input,
                                        int32_t slices) {
   KernelRun run(kernel, owned, input, kernel.sliced->scratch_bytes(owned.op, owned.shape, slices));
+  run.args.halved_vectors = slices % 2 == 0;
   for (int32_t phase = 0; phase < kernel.sliced->phases; ++phase) {
     for (int32_t slice = slices; slice-- > 0;) kernel.sliced->run(run.args, phase, slice, slices);
   }

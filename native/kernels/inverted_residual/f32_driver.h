@@ -181,6 +181,7 @@ struct F32InvertedResidual {
     list_rows(l, s, band, line, top, end, rows);
     list_padded(rows + (strip.new_begin - top), s, strip.new_end - strip.new_begin, pixels);
     strip.image = args.input;
+    strip.halved_vectors = args.halved_vectors;
     strip.narrow = narrow;
     strip.narrow_plane = static_cast<size_t>(strip.new_end - strip.new_begin) * s.in_width * kLanes;
     strip.pixels = pixels;
@@ -226,6 +227,7 @@ struct F32InvertedResidual {
     int32_t first, end;               // input rows in the line buffer that they touch
     int32_t new_begin, new_end;       // those the line buffer lacks
     bool blank = false;               // the panel's part of the line buffer was not used before in this image
+    bool halved_vectors = false;      // as in StageArgs
     Rows image = {};                  // the input
     const float* narrow = nullptr;    // pixels of the new rows, in planes, unless they are read in place
     size_t narrow_plane = 0;          // floats of such a plane
@@ -308,6 +310,7 @@ struct F32InvertedResidual {
     t.group_stride = strip.narrow_plane;
     t.depth = e.in_channels;
     t.out = strip.pixels;
+    t.defer_stores = strip.halved_vectors;
     t.out_offset = strip.first_plane * strip.plane;
     t.vector_stride = strip.plane;
     const int32_t width = Gemm::panel_width(e.out_channels - c);
@@ -349,6 +352,7 @@ struct F32InvertedResidual {
     t.group_stride = static_cast<size_t>(out_pixels) * kLanes;
     t.depth = op.project.in_channels;
     t.half = half_of_depth(op, s);
+    t.defer_stores = args.halved_vectors;
     t.out = pixels;
     t.vector_stride = kLanes;
     t.lo = op.project.min_f32, t.hi = op.project.max_f32;

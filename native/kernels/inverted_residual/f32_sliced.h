@@ -114,6 +114,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     const auto* packed = reinterpret_cast<const float*>(args.packed) + weights * panels.begin;
     typename Whole::Strip strip{};
     strip.image = args.input;
+    strip.halved_vectors = args.halved_vectors;
     strip.line = line;
     strip.plane = l.block.plane;
     strip.rows = rows, strip.top = -s.pad_top;

@@ -83,6 +83,7 @@ struct F32Pointwise {
     t.depth = conv.in_channels;
     t.out = out;
     t.vector_stride = kLanes;
+    t.defer_stores = args.halved_vectors;
     t.lo = conv.min_f32, t.hi = conv.max_f32;
     return t;
   }

@@ -83,6 +83,7 @@ struct F32Stem {
     t.depth = kTaps * kTaps * kChannels;
     t.group = kTaps * kChannels;  // the taps of one row are neighbours in memory
     t.vector_stride = Vec::kLanes;
+    t.defer_stores = args.halved_vectors;
     t.lo = conv.min_f32, t.hi = conv.max_f32;
     for (int32_t y = row_begin; y < row_end; ++y) {
       const auto* packed = reinterpret_cast<const float*>(args.packed);
