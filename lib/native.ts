@@ -14,7 +14,7 @@ import type { PreprocessPlan } from './preprocess.js';
 const require = createRequire(import.meta.url);
 
 /** An instruction set that kernels are written for; the strongest the CPU has is used, below MOBILENETV2_ISA. */
-export type Isa = 'scalar' | 'avx2' | 'avxvnni' | 'avx512' | 'avx512vnni' | 'neon' | 'neondot' | 'i8mm';
+export type Isa = 'scalar' | 'avx2' | 'avxvnni' | 'avx512' | 'avx512vnni' | 'amx' | 'neon' | 'neondot' | 'i8mm';
 
 /** f32: float values. qu8: 8-bit values held as unsigned bytes (an int8 file's are moved by 128). */
 export type Dtype = 'f32' | 'qu8';

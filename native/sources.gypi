@@ -59,6 +59,7 @@
   "native/kernels/peak/avxvnni.cc",
   "native/kernels/peak/avx512.cc",
   "native/kernels/peak/avx512vnni.cc",
+  "native/kernels/peak/amx.cc",
   "native/kernels/peak/neon.cc",
   "native/kernels/peak/neondot.cc",
   "native/kernels/peak/i8mm.cc",

@@ -13,7 +13,8 @@ type Files = ReadonlyMap<string, string>;
 // ---- C++: binding -> engine -> pack -> kernels -> cpu -> core ----
 
 const NATIVE_LAYERS = ['core', 'cpu', 'kernels', 'pack', 'engine', 'binding'];
-const ISA_FILE = /^native\/kernels\/(simd\/|.*\/(avx2|avxvnni|avx512|avx512vnni|neon|neondot|i8mm)(_\w+)?\.(cc|h)$)/;
+const ISA_FILE =
+  /^native\/kernels\/(simd\/|.*\/(avx2|avxvnni|avx512|avx512vnni|amx|neon|neondot|i8mm)(_\w+)?\.(cc|h)$)/;
 /** Kernels never allocate, throw, lock or do input and output: they have no use for these. */
 const NOT_IN_KERNELS =
   /^(vector|string|map|unordered_map|deque|list|memory|new|functional|mutex|shared_mutex|atomic|thread|condition_variable|iostream|fstream|sstream|stdexcept)$/;

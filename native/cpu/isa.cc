@@ -4,12 +4,18 @@
 #include <cstring>
 #include <iterator>
 
+#include "cpu/amx.h"
+
 #if defined(__x86_64__) || defined(_M_X64)
 #define MOBILENETV2_X86 1
 #if defined(_MSC_VER)
 #include <intrin.h>
 #else
 #include <cpuid.h>
+#endif
+#if defined(MOBILENETV2_AMX)
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #elif defined(__aarch64__) || defined(_M_ARM64) || defined(__arm__)
 #define MOBILENETV2_ARM 1
@@ -33,10 +39,15 @@ struct Entry {
 
 // In the order of the enum.
 constexpr Entry kEntries[] = {
-    {Isa::scalar, "scalar", Isa::scalar},         {Isa::avx2, "avx2", Isa::scalar},
-    {Isa::avxvnni, "avxvnni", Isa::avx2},         {Isa::avx512, "avx512", Isa::avx2},
-    {Isa::avx512vnni, "avx512vnni", Isa::avx512}, {Isa::neon, "neon", Isa::scalar},
-    {Isa::neondot, "neondot", Isa::neon},         {Isa::i8mm, "i8mm", Isa::neondot},
+    {Isa::scalar, "scalar", Isa::scalar},
+    {Isa::avx2, "avx2", Isa::scalar},
+    {Isa::avxvnni, "avxvnni", Isa::avx2},
+    {Isa::avx512, "avx512", Isa::avx2},
+    {Isa::avx512vnni, "avx512vnni", Isa::avx512},
+    {Isa::amx, "amx", Isa::avx512vnni},
+    {Isa::neon, "neon", Isa::scalar},
+    {Isa::neondot, "neondot", Isa::neon},
+    {Isa::i8mm, "i8mm", Isa::neondot},
 };
 
 const Entry& entry(Isa isa) { return kEntries[static_cast<size_t>(isa)]; }
@@ -73,6 +84,17 @@ uint64_t xgetbv() {
 
 bool bit(uint32_t word, int position) { return (word >> position) & 1; }
 
+// Threads may use the matrix unit's registers once their process was allowed to: an interrupted one needs room for 8 KB
+// more on its signal stack. Constants of the kernel's ABI (asm/prctl.h), spelled here so that old headers do.
+bool may_use_amx() {
+#if defined(MOBILENETV2_AMX)
+  constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 bool detect(Isa isa) {
   if (isa == Isa::scalar) return true;
   const Registers one = cpuid(1, 0);
@@ -92,6 +114,8 @@ bool detect(Isa isa) {
       return avx512;
     case Isa::avx512vnni:
       return avx512 && bit(seven.ecx, 11);
+    case Isa::amx:
+      return avx512 && (saved & 0x60000) == 0x60000 && bit(seven.edx, 24) && bit(seven.edx, 25) && may_use_amx();
     default:
       return false;
   }

@@ -14,6 +14,10 @@ namespace {
 // Best first. The scalar rows at the end are the definition of correct.
 constexpr const Kernel* kKernels[] = {
 #if defined(__x86_64__) || defined(_M_X64)
+#if defined(MOBILENETV2_AMX)
+    &inverted_residual_qu8__amx,
+    &pointwise_qu8__amx,
+#endif
     &stem_qu8__avx512vnni,
     &stem_qu8__avxvnni,
     &stem_qu8__avx2,

@@ -151,7 +151,7 @@ describe('instruction sets', () => {
 
   // Each set the CPU has must run when it is the ceiling; what it lacks is said by the title of the last test.
   const { available } = native().isas();
-  const all = ['scalar', 'avx2', 'avxvnni', 'avx512', 'avx512vnni', 'neon', 'neondot', 'i8mm'];
+  const all = ['scalar', 'avx2', 'avxvnni', 'avx512', 'avx512vnni', 'amx', 'neon', 'neondot', 'i8mm'];
   const program = (file: string) => `
     import { MobileNetV2 } from ${JSON.stringify(join(repositoryRoot, 'dist', 'index.js'))};
     import { readFileSync } from 'node:fs';

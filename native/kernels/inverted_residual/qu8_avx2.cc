@@ -23,7 +23,7 @@
 namespace mobilenetv2 {
 
 const Kernel inverted_residual_qu8__avx2 =
-    qu8::Block<avx2::Qu8>::kernel("inverted_residual_qu8_6x16__avx2", Isa::avx2, &qu8::SlicedBlock<avx2::Qu8>::kRun);
+    qu8::Block<avx2::Qu8>::kernel("inverted_residual_qu8_6x16__avx2", Isa::avx2, &qu8::SlicedBlock<avx2::Qu8>::kRun<>);
 
 }  // namespace mobilenetv2
 

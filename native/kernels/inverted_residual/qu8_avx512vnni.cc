@@ -23,7 +23,12 @@
 namespace mobilenetv2 {
 
 const Kernel inverted_residual_qu8__avx512vnni = qu8::Block<avx512vnni::Qu8>::kernel(
-    "inverted_residual_qu8_14x32__avx512vnni", Isa::avx512vnni, &qu8::SlicedBlock<avx512vnni::Qu8>::kRun);
+    "inverted_residual_qu8_14x32__avx512vnni", Isa::avx512vnni, &qu8::SlicedBlock<avx512vnni::Qu8>::kRun<>);
+
+#if defined(MOBILENETV2_AMX)
+const Kernel inverted_residual_qu8__amx = qu8::Block<avx512vnni::Qu8>::kernel<true>(
+    "inverted_residual_qu8_14x32__amx", Isa::amx, &qu8::SlicedBlock<avx512vnni::Qu8>::kRun<true>);
+#endif
 
 }  // namespace mobilenetv2
 

@@ -23,7 +23,7 @@
 namespace mobilenetv2 {
 
 const Kernel inverted_residual_qu8__avxvnni = qu8::Block<avxvnni::Qu8>::kernel(
-    "inverted_residual_qu8_6x16__avxvnni", Isa::avxvnni, &qu8::SlicedBlock<avxvnni::Qu8>::kRun);
+    "inverted_residual_qu8_6x16__avxvnni", Isa::avxvnni, &qu8::SlicedBlock<avxvnni::Qu8>::kRun<>);
 
 }  // namespace mobilenetv2
 

@@ -22,11 +22,27 @@ auto depthwise_run(int stride, int rows, int vectors) {
   return kRuns[stride - 1][rows - 1][vectors - 1];
 }
 
+// What of a block's products goes to the matrix unit.
+struct BlockOnMatrixUnit {
+  MatrixPart expand, project;
+
+  template <class V, bool kMatrixUnit>
+  static BlockOnMatrixUnit of(const Op& op, int32_t in_width) {
+    BlockOnMatrixUnit b;
+    if (!kMatrixUnit) return b;
+    if (op.has_expand) b.expand = narrow_matrix_part<V>(op.expand.in_channels, in_width);
+    b.project = matrix_part<V>(depthwise_k<V>(op.project.in_channels), From::tiles, 0);
+    return b;
+  }
+};
+
 template <class V>
 class Block {
  public:
+  template <bool kMatrixUnit = false>
   static constexpr Kernel kernel(const char* name, Isa isa, const SlicedRun* sliced) {
-    return {name, OpKind::inverted_residual, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run, sliced};
+    return {name,  OpKind::inverted_residual, Dtype::qu8, isa, nullptr, packed_bytes, pack,
+            facts, run<kMatrixUnit>,          sliced};
   }
 
   struct alignas(kAlignment) Header {
@@ -51,16 +67,22 @@ class Block {
     return {plan.scratch_bytes(), plan.strip_rows};
   }
 
+  template <bool kMatrixUnit>
   static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
-    Block block(args);
-    // Strips end at multiples of strip_rows, so that row pairs are complete and the line buffer holds them.
-    for (int32_t begin = row_begin, end; begin < row_end; begin = end) {
-      end = std::min(row_end, (begin / block.plan_.strip_rows + 1) * block.plan_.strip_rows);
-      block.run_strip(begin, end);
-    }
+    const auto matrix = BlockOnMatrixUnit::of<V, kMatrixUnit>(*args.op, args.shape.in_width);
+    const MatrixTiles<V, kMatrixUnit> tiles(matrix.project.channels, matrix.expand.channels, matrix.expand.columns);
+    Block(args, matrix).run_rows(row_begin, row_end);
   }
 
  private:
+  void run_rows(int32_t row_begin, int32_t row_end) {
+    // Strips end at multiples of strip_rows, so that row pairs are complete and the line buffer holds them.
+    for (int32_t begin = row_begin, end; begin < row_end; begin = end) {
+      end = std::min(row_end, (begin / plan_.strip_rows + 1) * plan_.strip_rows);
+      run_strip(begin, end);
+    }
+  }
+
   static ProductPacking<V> expand_packing(const Op& op) {
     return ProductPacking<V>(op.expand, plain_k(op.expand.in_channels), From::tensor, Use::pairs);
   }
@@ -114,7 +136,7 @@ class Block {
     size_t scratch_bytes() const { return tiles_bytes + pairs * pair_bytes; }
   };
 
-  explicit Block(StageArgs& args)
+  Block(StageArgs& args, const BlockOnMatrixUnit& matrix)
       : args_(args),
         op_(*args.op),
         shape_(args.shape),
@@ -123,7 +145,8 @@ class Block {
         a_(args.scratch),
         pairs_(args.scratch + plan_.tiles_bytes),
         project_k_(depthwise_k<V>(op_.project.in_channels)),
-        project_(product_args<V>(op_.project, project_k_, args.packed + header_.project)) {}
+        matrix_(matrix),
+        project_(product_args<V>(op_.project, project_k_, args.packed + header_.project, matrix_.project)) {}
 
   uint8_t* pair(int32_t p) const { return pairs_ + static_cast<size_t>(p % plan_.pairs) * plan_.pair_bytes; }
 
@@ -181,8 +204,8 @@ class Block {
     const uint8_t* row0 = args_.input.row(row);
     const uint8_t* row1 = args_.input.row(row + rows - 1);
     if (op_.has_expand) {
-      expand_rows<V>(op_.expand, args_.packed + sizeof(Header), row0, row1, rows, shape_.in_width, a_, to,
-                     plan_.panel_bytes, half);
+      expand_rows<V>(op_.expand, args_.packed + sizeof(Header), row0, row1, rows, shape_.in_width, matrix_.expand, a_,
+                     to, plan_.panel_bytes, half);
     } else {
       pair_rows<V>(op_.depthwise.in_channels, row0, row1, rows, shape_.in_width, to, plan_.panel_bytes, half);
     }
@@ -232,7 +255,7 @@ class Block {
     const size_t stride = DepthwisePacking<V>::panel_bytes(reinterpret_cast<const PanelHeader*>(panel)->extra_first);
     for (int32_t p = 0; p < plan_.panels; ++p, panel += stride) {
       const int vectors = vectors_of(panel_shape<V>(conv.out_channels, p, false));
-      depthwise_run<V>(plan_.stride, rows, vectors)(args, panel, a_ + p * ATile<V>::kBlockBytes);
+      depthwise_run<V>(plan_.stride, rows, vectors)(args, panel, a_ + p * ATile<V>::kPanelBytes);
       for (DepthwiseSource& s : args.source) {
         s.old_pair += plan_.panel_bytes;
         s.new_pair += plan_.panel_bytes;
@@ -248,6 +271,7 @@ class Block {
   uint8_t* const a_;
   uint8_t* const pairs_;
   const KShape project_k_;
+  const BlockOnMatrixUnit matrix_;
   const ProductArgs project_;
 };
 

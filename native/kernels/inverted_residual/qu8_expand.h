@@ -8,12 +8,13 @@
 namespace mobilenetv2::qu8 {
 
 // One or two rows of the narrow tensor into the pairs at `pairs` (column 0 of panel 0; panels lie panel_bytes apart).
-// `scratch` is room for the rows as a PlainInput.
+// `scratch` is room for the rows as a PlainInput; `matrix` as in ProductArgs.
 template <class V>
 void expand_rows(const Conv& conv, const uint8_t* packed, const uint8_t* row0, const uint8_t* row1, int rows,
-                 int32_t width, uint8_t* scratch, uint8_t* pairs, size_t panel_bytes, int row) {
-  const ProductArgs args = product_args<V>(conv, plain_k(conv.in_channels), packed);
-  const PlainInput<V> input(conv.in_channels, width);
+                 int32_t width, const MatrixPart& matrix, uint8_t* scratch, uint8_t* pairs, size_t panel_bytes,
+                 int row) {
+  const ProductArgs args = product_args<V>(conv, plain_k(conv.in_channels), packed, matrix);
+  const PlainInput<V> input(conv.in_channels, width, static_cast<bool>(matrix));
   const Split& tiles = input.tiles();
   input.fill(row0, row1, scratch);
   for (int32_t p = 0; p < panel_count<V>(conv.out_channels); ++p) {

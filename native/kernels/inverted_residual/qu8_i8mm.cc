@@ -26,7 +26,7 @@
 namespace mobilenetv2 {
 
 const Kernel inverted_residual_qu8__i8mm =
-    qu8::Block<i8mm::Qu8>::kernel("inverted_residual_qu8_12x8__i8mm", Isa::i8mm, &qu8::SlicedBlock<i8mm::Qu8>::kRun);
+    qu8::Block<i8mm::Qu8>::kernel("inverted_residual_qu8_12x8__i8mm", Isa::i8mm, &qu8::SlicedBlock<i8mm::Qu8>::kRun<>);
 
 }  // namespace mobilenetv2
 

@@ -26,7 +26,7 @@
 namespace mobilenetv2 {
 
 const Kernel inverted_residual_qu8__neon =
-    qu8::Block<neon::Qu8>::kernel("inverted_residual_qu8__neon", Isa::neon, &qu8::SlicedBlock<neon::Qu8>::kRun);
+    qu8::Block<neon::Qu8>::kernel("inverted_residual_qu8__neon", Isa::neon, &qu8::SlicedBlock<neon::Qu8>::kRun<>);
 
 }  // namespace mobilenetv2
 

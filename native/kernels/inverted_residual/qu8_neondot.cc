@@ -26,7 +26,7 @@
 namespace mobilenetv2 {
 
 const Kernel inverted_residual_qu8__neondot = qu8::Block<neondot::Qu8>::kernel(
-    "inverted_residual_qu8_12x8__neondot", Isa::neondot, &qu8::SlicedBlock<neondot::Qu8>::kRun);
+    "inverted_residual_qu8_12x8__neondot", Isa::neondot, &qu8::SlicedBlock<neondot::Qu8>::kRun<>);
 
 }  // namespace mobilenetv2
 

@@ -12,16 +12,20 @@ template <class V>
 class SlicedBlock {
  public:
   static size_t scratch_bytes(const Op& op, const StageShape& shape, int32_t slices) {
-    const Plan plan(op, shape);
+    const Plan plan(op, shape, false);
     return plan.tensor_bytes + std::min(slices, plan.panels) * plan.slice_bytes();
   }
 
+  template <bool kMatrixUnit>
   static void run(const StageArgs& args, int32_t phase, int32_t slice, int32_t slices) {
-    const SlicedBlock block(args);
+    const auto matrix = BlockOnMatrixUnit::of<V, kMatrixUnit>(*args.op, args.shape.in_width);
+    const MatrixTiles<V, kMatrixUnit> tiles(matrix.project.channels, matrix.expand.channels, matrix.expand.columns);
+    const SlicedBlock block(args, matrix);
     phase == 0 ? block.make_wide(slice, slices) : block.project(slice, slices);
   }
 
-  static constexpr SlicedRun kRun{2, scratch_bytes, run};
+  template <bool kMatrixUnit = false>
+  static constexpr SlicedRun kRun{2, scratch_bytes, run<kMatrixUnit>};
 
  private:
   using Header = typename Block<V>::Header;
@@ -35,7 +39,8 @@ class SlicedBlock {
     Split out_tiles;
     size_t pair_bytes, out_tile_bytes, tensor_bytes, input_bytes;
 
-    Plan(const Op& op, const StageShape& s) : input(s.in_channels, s.in_width), out_tiles(s.out_width, V::kTileCols) {
+    Plan(const Op& op, const StageShape& s, bool expands_on_matrix_unit)
+        : input(s.in_channels, s.in_width, expands_on_matrix_unit), out_tiles(s.out_width, V::kTileCols) {
       stride = op.depthwise.stride;
       before = s.pad_top + (stride == 2 ? 1 : 0);
       columns = std::max(s.in_width + s.pad_left, (s.out_width - 1) * stride + 3);
@@ -57,11 +62,12 @@ class SlicedBlock {
     int rows, half;
   };
 
-  explicit SlicedBlock(const StageArgs& args)
+  SlicedBlock(const StageArgs& args, const BlockOnMatrixUnit& matrix)
       : args_(args),
         op_(*args.op),
         shape_(args.shape),
-        plan_(op_, args.shape),
+        matrix_(matrix),
+        plan_(op_, args.shape, static_cast<bool>(matrix_.expand)),
         header_(*reinterpret_cast<const Header*>(args.packed)) {}
 
   PairRows pair_rows(int32_t p) const {
@@ -98,7 +104,7 @@ class SlicedBlock {
 
   void expand_panel(int32_t panel, const uint8_t* input, uint8_t* pairs) const {
     const uint8_t* packed = args_.packed + sizeof(Header);
-    const ProductArgs product = product_args<V>(op_.expand, plain_k(op_.expand.in_channels), packed);
+    const ProductArgs product = product_args<V>(op_.expand, plain_k(op_.expand.in_channels), packed, matrix_.expand);
     packed += panel * ProductPacking<V>::full_panel_bytes(product.k);
     const Shape shape = panel_shape<V>(op_.expand.out_channels, panel, false);
     const Split& tiles = plan_.input.tiles();
@@ -138,7 +144,7 @@ class SlicedBlock {
       const int rows = std::min(shape_.out_height - y, 2);
       const auto args = depthwise_args<V>(conv, source(y), source(y + rows - 1), plan_.out_tiles, 0,
                                           plan_.out_tiles.parts, plan_.out_tile_bytes);
-      depthwise_run<V>(plan_.stride, rows, vectors)(args, packed, out_tile(y, 0) + panel * ATile<V>::kBlockBytes);
+      depthwise_run<V>(plan_.stride, rows, vectors)(args, packed, out_tile(y, 0) + panel * ATile<V>::kPanelBytes);
     }
   }
 
@@ -146,7 +152,8 @@ class SlicedBlock {
   // begin within its part of the outputs.
   void project(int32_t slice, int32_t slices) const {
     const uint8_t* panel = args_.packed + header_.project;
-    const ProductArgs product = product_args<V>(op_.project, depthwise_k<V>(op_.project.in_channels), panel);
+    const ProductArgs product =
+        product_args<V>(op_.project, depthwise_k<V>(op_.project.in_channels), panel, matrix_.project);
     const int64_t pixels = int64_t{shape_.out_height} * shape_.out_width, outputs = pixels * shape_.out_channels;
     const int64_t begin = outputs * slice / slices, end = outputs * (slice + 1) / slices;
     for (int32_t c = 0, p = 0; c < shape_.out_channels; c += kPanel<V>, ++p) {
@@ -184,6 +191,7 @@ class SlicedBlock {
   const StageArgs& args_;
   const Op& op_;
   const StageShape& shape_;
+  const BlockOnMatrixUnit matrix_;
   const Plan plan_;
   const Header& header_;
 };

@@ -15,6 +15,9 @@ constexpr const PeakLoop* kLoops[] = {
     &peak_f32__neon,
     &peak_qu8__neon,
 #else
+#if defined(MOBILENETV2_AMX)
+    &peak_qu8__amx,
+#endif
     &peak_f32__avx512, &peak_f32__avx2, &peak_qu8__avx512vnni, &peak_qu8__avxvnni, &peak_qu8__avx512, &peak_qu8__avx2,
 #endif
 };

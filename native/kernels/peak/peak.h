@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/op.h"
+#include "cpu/amx.h"
 #include "cpu/isa.h"
 #include "cpu/neon.h"
 
@@ -31,6 +32,9 @@ PeakLoopList all_peak_loops();
 #if defined(__x86_64__) || defined(_M_X64)
 extern const PeakLoop peak_f32__avx512, peak_f32__avx2;
 extern const PeakLoop peak_qu8__avx512vnni, peak_qu8__avxvnni, peak_qu8__avx512, peak_qu8__avx2;
+#if defined(MOBILENETV2_AMX)
+extern const PeakLoop peak_qu8__amx;
+#endif
 #endif
 #if defined(MOBILENETV2_NEON)
 extern const PeakLoop peak_f32__neon, peak_qu8__neon;

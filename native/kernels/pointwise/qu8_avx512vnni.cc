@@ -25,6 +25,10 @@ namespace mobilenetv2 {
 const Kernel pointwise_qu8__avx512vnni =
     qu8::Pointwise<avx512vnni::Qu8>::kernel("pointwise_qu8_14x32__avx512vnni", Isa::avx512vnni);
 
+#if defined(MOBILENETV2_AMX)
+const Kernel pointwise_qu8__amx = qu8::Pointwise<avx512vnni::Qu8>::kernel<true>("pointwise_qu8_14x32__amx", Isa::amx);
+#endif
+
 }  // namespace mobilenetv2
 
 #endif

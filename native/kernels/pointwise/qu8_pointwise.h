@@ -10,8 +10,10 @@ namespace mobilenetv2::qu8 {
 template <class V>
 class Pointwise {
  public:
+  template <bool kMatrixUnit = false>
   static constexpr Kernel kernel(const char* name, Isa isa) {
-    return {name, OpKind::pointwise, Dtype::qu8, isa, nullptr, packed_bytes, pack, facts, run, &kSliced};
+    return {name,  OpKind::pointwise, Dtype::qu8,           isa, nullptr, packed_bytes, pack,
+            facts, run<kMatrixUnit>,  &kSliced<kMatrixUnit>};
   }
 
  private:
@@ -31,8 +33,9 @@ class Pointwise {
     return {pairs * input.bytes(), 2 * pairs};
   }
 
+  template <bool kMatrixUnit>
   static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
-    run_rows(args, args.scratch, {row_begin, row_end}, {0, panel_count<V>(args.shape.out_channels)});
+    run_rows<kMatrixUnit>(args, args.scratch, {row_begin, row_end}, {0, panel_count<V>(args.shape.out_channels)});
   }
 
   // Slices of panels, each with its own tiles.
@@ -40,24 +43,34 @@ class Pointwise {
     return slices * align_up(facts(op, s).scratch_bytes);
   }
 
+  template <bool kMatrixUnit>
   static void run_slice(const StageArgs& args, int32_t, int32_t slice, int32_t slices) {
     uint8_t* a = args.scratch + sliced_bytes(*args.op, args.shape, slice);
     const Range panels = slice_range(panel_count<V>(args.shape.out_channels), slice, slices);
-    if (panels.begin < panels.end) run_rows(args, a, {0, args.shape.out_height}, panels);
+    if (panels.begin < panels.end) run_rows<kMatrixUnit>(args, a, {0, args.shape.out_height}, panels);
   }
 
+  template <bool kMatrixUnit>
   static void run_rows(const StageArgs& args, uint8_t* scratch, Range rows, Range panels) {
+    MatrixPart matrix;
+    if (kMatrixUnit) matrix = narrow_matrix_part<V>(args.shape.in_channels, args.shape.out_width);
+    const MatrixTiles<V, kMatrixUnit> tiles(0, matrix.channels, matrix.columns);
+    run_strips(args, scratch, rows, panels, matrix);
+  }
+
+  static void run_strips(const StageArgs& args, uint8_t* scratch, Range rows, Range panels, const MatrixPart& matrix) {
     const int32_t most = facts(*args.op, args.shape).strip_rows;
     for (int32_t y = rows.begin; y < rows.end; y += most) {
-      run_strip(args, scratch, y, std::min(y + most, rows.end), panels);
+      run_strip(args, scratch, y, std::min(y + most, rows.end), panels, matrix);
     }
   }
 
-  static void run_strip(const StageArgs& args, uint8_t* scratch, int32_t begin, int32_t end, Range panels) {
+  static void run_strip(const StageArgs& args, uint8_t* scratch, int32_t begin, int32_t end, Range panels,
+                        const MatrixPart& matrix) {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
-    const ProductArgs product = product_args<V>(op.conv, plain_k(op.conv.in_channels), args.packed);
-    const PlainInput<V> input(op.conv.in_channels, s.out_width);
+    const ProductArgs product = product_args<V>(op.conv, plain_k(op.conv.in_channels), args.packed, matrix);
+    const PlainInput<V> input(op.conv.in_channels, s.out_width, static_cast<bool>(matrix));
     const Split& tiles = input.tiles();
     const auto last = [&](int32_t y) { return std::min(y + 1, end - 1); };
     const auto pair_scratch = [&](int32_t y) { return scratch + (y - begin) / 2 * input.bytes(); };
@@ -80,7 +93,8 @@ class Pointwise {
     }
   }
 
-  static constexpr SlicedRun kSliced{1, sliced_bytes, run_slice};
+  template <bool kMatrixUnit>
+  static constexpr SlicedRun kSliced{1, sliced_bytes, run_slice<kMatrixUnit>};
 };
 
 }  // namespace mobilenetv2::qu8

@@ -20,7 +20,7 @@ struct Qu8Arm {
   using Float = Int;  // of the type of the fast form's constants, which is fixed point here
   static constexpr int kLanes = 1, kWords = 4;
   static constexpr int kColBytes = 16;
-  static constexpr bool kHasHalf = false, kHasPatchPairs = false, kReadsRows = false;
+  static constexpr bool kHasHalf = false, kHasPatchPairs = false, kReadsRows = false, kHasMatrixUnit = false;
   static constexpr bool kWideWeights = false, kFixedPoint = true;
   // A last panel of at most four channels is rare, as networks count channels in eights, and not worth its code.
   static constexpr bool kWholePanels = true;

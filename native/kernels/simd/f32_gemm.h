@@ -235,16 +235,14 @@ struct F32Gemm {
       if (!t.defer_stores && t.channels == kWidth && end - begin >= kTall) {
         const int32_t whole = (end - begin) / kTall;
         const Ahead tall{ahead.at, 2 * ahead.step};
-        t.residual ? whole_tiles<kPixel, Unit, kUnits, kTall, false, true>(t, tall, begin, whole)
-                   : whole_tiles<kPixel, Unit, kUnits, kTall, false, false>(t, tall, begin, whole);
+        whole_tiles<kPixel, Unit, kUnits, kTall, false>(t, tall, begin, whole);
         begin += whole * kTall;
         ahead.at += static_cast<size_t>(whole) * static_cast<size_t>(t.depth) * tall.step;
       }
     }
     if (t.channels == kWidth && end - begin >= kRows && (!kDefer || std::min(t.depth, t.group) >= kRows)) {
       const int32_t whole = (end - begin) / kRows;
-      t.residual ? whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, true>(t, ahead, begin, whole)
-                 : whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, false>(t, ahead, begin, whole);
+      whole_tiles<kPixel, Unit, kUnits, kRows, kDefer>(t, ahead, begin, whole);
       begin += whole * kRows;
       ahead.at += static_cast<size_t>(whole) * static_cast<size_t>(t.depth) * ahead.step;
     }
@@ -255,6 +253,15 @@ struct F32Gemm {
       begin += rows;
       ahead.at += static_cast<size_t>(t.depth) * ahead.step;
     }
+  }
+
+  template <int kPixel, class Unit, int kUnits, int kRows, bool kDefer>
+  static void whole_tiles(const GemmTile& t, const Ahead& prefetch, int32_t first, int32_t tiles) {
+    // Only packed pixels may have a skip connection: the stem, whose pixels are not, has none.
+    if constexpr (kPixel == kLanes) {
+      if (t.residual) return whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, true>(t, prefetch, first, tiles);
+    }
+    whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, false>(t, prefetch, first, tiles);
   }
 
   // `tiles` tiles of kRows pixels, from pixel `first` on, and all channels of the panel.

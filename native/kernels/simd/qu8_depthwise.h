@@ -96,7 +96,7 @@ struct DepthwiseArgs {
   DepthwiseSource source[2];  // of the tiles' two rows
   Split tiles;
   int32_t tile_begin, tile_end;
-  size_t tile_bytes;
+  size_t tile_bytes, column_bytes, row_bytes;  // from a tile, a column and a row to the next
   int32_t zero_point, min_q, max_q;
   bool positive;
   bool clamps;  // beyond what packing to bytes does
@@ -105,8 +105,18 @@ struct DepthwiseArgs {
 template <class V>
 DepthwiseArgs depthwise_args(const Conv& conv, const DepthwiseSource& row0, const DepthwiseSource& row1,
                              const Split& tiles, int32_t tile_begin, int32_t tile_end, size_t tile_bytes) {
-  return {{row0, row1}, tiles,      tile_begin,           tile_end,    tile_bytes, conv.output_zero_point,
-          conv.min_q,   conv.max_q, is_positive<V>(conv), clamps(conv)};
+  return {{row0, row1},
+          tiles,
+          tile_begin,
+          tile_end,
+          tile_bytes,
+          ATile<V>::column_bytes(tile_bytes),
+          ATile<V>::row_bytes(tile_bytes),
+          conv.output_zero_point,
+          conv.min_q,
+          conv.max_q,
+          is_positive<V>(conv),
+          clamps(conv)};
 }
 
 // In simd/arm_qu8_depthwise.h.
@@ -182,7 +192,8 @@ struct Depthwise {
     size_t at = (S == 1 ? 2 : 1) * kVectorBytes<V>;
     uint8_t* tile = a;
     int32_t t = args.tile_begin, left = args.tiles.count(t);
-    for (;; a += V::kColBytes, at += S * kVectorBytes<V>) {
+    const size_t column_bytes = V::kReadsRows ? args.column_bytes : V::kColBytes;
+    for (;; a += column_bytes, at += S * kVectorBytes<V>) {
       if (left-- == 0) {
         if (++t == args.tile_end) return;
         left = args.tiles.count(t) - 1;
@@ -245,7 +256,12 @@ struct Depthwise {
       const Int row0 = V::pack16(y[0][0], NV == 2 ? y[0][NV - 1] : V::zero());
       const Int row1 = R == 2 ? V::pack16(y[R - 1][0], NV == 2 ? y[R - 1][NV - 1] : V::zero()) : row0;
       const Int bytes = V::pack8(row0, row1);
-      V::store_column(a, args.clamps ? V::clamp8(bytes, low, high) : bytes);
+      const Int column = args.clamps ? V::clamp8(bytes, low, high) : bytes;
+      if constexpr (V::kReadsRows) {
+        V::store_rows(column, a, a + args.row_bytes, kPanel<V>);
+      } else {
+        V::store_column(a, column);
+      }
     }
   }
 };

@@ -173,6 +173,26 @@ struct PlainOrder {
   static int32_t place(int32_t i) { return i; }
 };
 
+// An A tile holds 2 x kTileCols pixels, two rows of columns, in chunks of 8 channels; in the half chunks only the first
+// four count. Where products read rows, it is two such: pixel after pixel, whole panels of channels each. Elsewhere it
+// is blocks of a panel's channels, in a block the columns, in a column the lanes [chunk of row 0][chunk of row 1].
+template <class V>
+struct ATile {
+  static constexpr int kPixels = 2 * V::kTileCols;
+  static constexpr int kBlockBytes = V::kTileCols * V::kColBytes;
+  static constexpr int kLaneBytes = V::kColBytes / V::kLanes;
+  static constexpr int kPanelBytes = V::kReadsRows ? V::kColBytes / 2 : kBlockBytes;  // to the next panel's channels
+
+  static size_t bytes(KShape k) {
+    return static_cast<size_t>((k.chunks + k.half_chunks + V::kLanes - 1) / V::kLanes) * kBlockBytes;
+  }
+  static size_t column_bytes(size_t tile_bytes) { return V::kReadsRows ? tile_bytes / kPixels : V::kColBytes; }
+  static size_t row_bytes(size_t tile_bytes) { return V::kReadsRows ? tile_bytes / 2 : kLaneBytes / 2; }
+  static int32_t chunk_offset(int32_t chunk) {
+    return V::kReadsRows ? 8 * chunk : chunk / V::kLanes * kBlockBytes + chunk % V::kLanes * kLaneBytes;
+  }
+};
+
 // A convolution as a matrix product, panel after panel, each: header, constants, one weight vector (or two) per step
 // of V::kGroup channels. Then the extra steps: offset from the pixel, two vectors. An Order's place at or beyond the
 // channel's weights stands for none.
@@ -221,8 +241,7 @@ class ProductPacking {
       chunk = k.chunks + (step - k.chunks * kPerChunk) / kPerHalf;
       within = (step - k.chunks * kPerChunk) % kPerHalf;
     }
-    return (chunk / V::kLanes) * V::kTileCols * V::kColBytes + (chunk % V::kLanes) * (V::kColBytes / V::kLanes) +
-           4 * within;
+    return ATile<V>::chunk_offset(chunk) + 4 * within;
   }
 
  private:

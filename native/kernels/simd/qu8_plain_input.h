@@ -11,12 +11,20 @@
 
 namespace mobilenetv2::qu8 {
 
+// Of a product with a narrow tensor of `width` columns: the larger tiles that PlainInput makes go to the matrix unit.
+template <class V>
+MatrixPart narrow_matrix_part(int32_t channels, int32_t width) {
+  return matrix_part<V>(plain_k(channels), From::tensor, Split(width, V::kTileCols).count(0));
+}
+
 // One or two rows of `width` pixels, in tiles of columns.
 template <class V>
 class PlainInput {
  public:
-  PlainInput(int32_t channels, int32_t width)
-      : tiles_(width, most_columns(channels)), channels_(channels), padded_(plain_k(channels).channels()) {}
+  PlainInput(int32_t channels, int32_t width, bool on_matrix_unit = false)
+      : tiles_(width, on_matrix_unit ? V::kTileCols : most_columns(channels)),
+        channels_(channels),
+        padded_(plain_k(channels).channels()) {}
 
   const Split& tiles() const { return tiles_; }
 

@@ -9,22 +9,6 @@
 
 namespace mobilenetv2::qu8 {
 
-// An A tile holds 2 x kTileCols pixels (two rows of columns): blocks of a panel's channels, in a block the columns, in
-// a column the lanes [8 channels of row 0][8 channels of row 1]. In the half chunks only the first four count.
-template <class V>
-struct ATile {
-  static constexpr int kBlockBytes = V::kTileCols * V::kColBytes;
-  static constexpr int kLaneBytes = V::kColBytes / V::kLanes;
-  static constexpr int kRowBytes = kLaneBytes / 2;
-
-  static size_t bytes(KShape k) {
-    return static_cast<size_t>((k.chunks + k.half_chunks + V::kLanes - 1) / V::kLanes) * kBlockBytes;
-  }
-  static int32_t chunk_offset(int32_t chunk) {
-    return chunk / V::kLanes * kBlockBytes + chunk % V::kLanes * kLaneBytes;
-  }
-};
-
 // Where the pixels of a product's tile lie, and the next tiles': in A tiles.
 template <class V>
 struct TilePixels {
@@ -32,48 +16,28 @@ struct TilePixels {
   size_t tile;  // bytes from a tile to the next
   TilePixels(const uint8_t* a, size_t tile) : a(a), tile(tile) {}
   void next_tile() { a += tile; }
-  const uint8_t* at(int r, int c) const { return a + c * V::kColBytes + r * ATile<V>::kRowBytes; }
+  const uint8_t* at(int r, int c) const { return a + c * V::kColBytes + r * (ATile<V>::kLaneBytes / 2); }
 };
 
-// The same, and one after the other in two rows of a narrow tensor.
+// The same, one after the other in two rows: of a narrow tensor, or of an A tile.
 template <class V>
 struct StridedPixels {
   const uint8_t* row[2];
   size_t column, column3, column5;  // bytes from a pixel to the next, to the third and the fifth
-  int32_t chunk, block;             // from eight channels to the next, and from every kLanes-th eight
   size_t tile;                      // from a tile to the next
 
   StridedPixels(const uint8_t* a, size_t tile)
-      : StridedPixels(a, a + ATile<V>::kRowBytes, V::kColBytes, ATile<V>::kLaneBytes,
-                      ATile<V>::kBlockBytes - (V::kLanes - 1) * ATile<V>::kLaneBytes, tile) {}
+      : StridedPixels(a, a + ATile<V>::row_bytes(tile), ATile<V>::column_bytes(tile), tile) {}
   StridedPixels(const uint8_t* row0, const uint8_t* row1, int32_t channels, int32_t columns)
-      : StridedPixels(row0, row1, channels, 8, 8, static_cast<size_t>(columns) * channels) {}
+      : StridedPixels(row0, row1, static_cast<size_t>(channels), static_cast<size_t>(columns) * channels) {}
 
   void next_tile() {
     row[0] += tile;
     row[1] += tile;
   }
 
-  // From the first half of a chunk to its second, and from there to chunk i.
-  void advance_half() { advance_bytes(4); }
-  void advance(int32_t i) { advance_bytes((i % V::kLanes == 0 ? block : chunk) - 4); }
-  [[gnu::always_inline]] const uint8_t* at(int r, int c) const {
-    constexpr int kFactor[] = {0, 1, 2, 1, 4, 1, 2};
-    const size_t unit = c == 3 || c == 6 ? column3 : c == 5 ? column5 : column;
-    return row[r] + kFactor[c] * unit;
-  }
-
- private:
-  StridedPixels(const uint8_t* row0, const uint8_t* row1, size_t column, int32_t chunk, int32_t block, size_t tile)
-      : row{row0, row1},
-        column(column),
-        column3(3 * column),
-        column5(5 * column),
-        chunk(chunk),
-        block(block),
-        tile(tile) {}
-
-  void advance_bytes(int32_t bytes) {
+  // To the next channels of all pixels.
+  void advance(int32_t bytes) {
     row[0] += bytes;
     row[1] += bytes;
 #if defined(__GNUC__)
@@ -82,11 +46,59 @@ struct StridedPixels {
     __asm__("" : "+r"(row[0]), "+r"(row[1]));
 #endif
   }
+  [[gnu::always_inline]] const uint8_t* at(int r, int c) const {
+    constexpr int kFactor[] = {0, 1, 2, 1, 4, 1, 2};
+    const size_t unit = c == 3 || c == 6 ? column3 : c == 5 ? column5 : column;
+    return row[r] + kFactor[c] * unit;
+  }
+
+ private:
+  StridedPixels(const uint8_t* row0, const uint8_t* row1, size_t column, size_t tile)
+      : row{row0, row1}, column(column), column3(3 * column), column5(5 * column), tile(tile) {}
 };
 
 // Vectors that broadcast words can read pixels from where they lie.
 template <class V>
 using Pixels = std::conditional_t<V::kReadsRows, StridedPixels<V>, TilePixels<V>>;
+
+// What of a product goes to a matrix unit, where V has one: its first blocks of channels.
+struct MatrixPart {
+  int32_t blocks = 0, channels = 0;  // of a block
+  int32_t columns = 0;               // of the tiles that go there; 0: all do, as A tiles do not depend on their columns
+  explicit operator bool() const { return blocks > 0; }
+};
+
+// Holds V's matrix unit for a kernel that uses it; see amx::MatrixUnit::Tiles.
+struct NoMatrixTiles {
+  NoMatrixTiles(int32_t, int32_t, int32_t) {}
+};
+template <class V, bool kUsed>
+struct MatrixTilesOf {
+  using Type = NoMatrixTiles;
+};
+template <class V>
+struct MatrixTilesOf<V, true> {
+  using Type = typename V::Matrix::Tiles;
+};
+template <class V, bool kUsed>
+using MatrixTiles = typename MatrixTilesOf<V, kUsed>::Type;
+
+// Products of few channels are not worth the matrix unit: their sums come from there through memory.
+template <class V>
+MatrixPart matrix_part(KShape k, From from, int32_t columns) {
+  constexpr int32_t kMost = 64, kLeast = 32, kLeastColumns = 4;
+  const int32_t channels = 8 * k.chunks;
+  if (!V::kHasMatrixUnit || channels < (from == From::tensor ? kLeast : 2 * kLeast)) return {};
+  if (from == From::tiles) {
+    columns = 0;
+  } else if (columns < kLeastColumns) {
+    return {};
+  }
+  // As many as fit of which none are left over, if possible.
+  int32_t block = std::min(channels, kMost);
+  while (block > kLeast && channels % block != 0) block -= 8;
+  return {channels / block, block, columns};
+}
 
 // What a product needs of a packed convolution beside the panel.
 struct ProductArgs {
@@ -95,12 +107,14 @@ struct ProductArgs {
   int32_t zero_point, min_q, max_q;
   bool positive;
   bool clamps;  // beyond what packing to bytes does
+  MatrixPart matrix;
 };
 
 template <class V>
-ProductArgs product_args(const Conv& conv, KShape k, const uint8_t* packed) {
+ProductArgs product_args(const Conv& conv, KShape k, const uint8_t* packed, const MatrixPart& matrix = {}) {
   const size_t panels = panel_count<V>(conv.out_channels) * ProductPacking<V>::full_panel_bytes(k);
-  return {k, packed + panels, conv.output_zero_point, conv.min_q, conv.max_q, is_positive<V>(conv), clamps(conv)};
+  return {k,          packed + panels,      conv.output_zero_point, conv.min_q,
+          conv.max_q, is_positive<V>(conv), clamps(conv),           matrix};
 }
 
 // R x C pixels by a panel of kShape, R <= 2.
@@ -257,23 +271,48 @@ struct Product {
 
   [[gnu::always_inline]] static void accumulate(const StridedPixels<V>& first, const uint8_t* panel,
                                                 const ProductArgs& args, Words& acc) {
+    start(panel, acc);
+    accumulate_from(0, first, panel, args, acc);
+  }
+
+  // The same, but what args.matrix says on the matrix unit.
+  [[gnu::always_inline]] static void accumulate_on_matrix_unit(const StridedPixels<V>& first, const uint8_t* panel,
+                                                               const ProductArgs& args, Words& acc) {
+    const MatrixPart& m = args.matrix;
+    const uint8_t* bias = Q::vector(panel, Q::kBias, 0);
+    const uint8_t* weights = panel + Q::kHeaderBytes;
+    Int sums[2][V::kTileCols][NV];
+    if (m.columns == 0) {
+      V::Matrix::template multiply_wide<NV>(first.row[0], first.column, bias, weights, m.channels, m.blocks, sums);
+    } else {
+      V::Matrix::template multiply_narrow<R, NV>(first.row, first.column, bias, weights, m.channels, m.blocks, sums[0],
+                                                 sums[1]);
+    }
+#pragma GCC unroll 32
+    for (int i = 0; i < R * C * NV; ++i) {
+      acc[i / (C * NV)][i / NV % C][i % NV] = sums[i / (C * NV)][i / NV % C][i % NV];
+    }
+    accumulate_from(m.blocks * m.channels / 8, first, panel, args, acc);
+  }
+
+  // From the chunk `from` on.
+  [[gnu::always_inline]] static void accumulate_from(int32_t from, const StridedPixels<V>& first, const uint8_t* panel,
+                                                     const ProductArgs& args, Words& acc) {
     constexpr int kStep = NV * V::kWeightBytes;
     const auto* header = reinterpret_cast<const PanelHeader*>(panel);
-    start(panel, acc);
-    const uint8_t* w = panel + Q::kHeaderBytes;
+    const uint8_t* w = panel + Q::kHeaderBytes + from * 2 * kStep;
     StridedPixels<V> pixels = first;
-    int32_t i = 0;
-    while (i < args.k.chunks) {
+    pixels.row[0] += 8 * from;
+    pixels.row[1] += 8 * from;
+    for (int32_t i = from; i < args.k.chunks; ++i, w += 2 * kStep) {
       step(pixels, 0, w, acc);
-      pixels.advance_half();
+      pixels.advance(4);
       step(pixels, 0, w + kStep, acc);
-      pixels.advance(++i);
-      w += 2 * kStep;
+      pixels.advance(4);
     }
     for (int32_t half = 0; half < args.k.half_chunks; ++half, w += kStep) {
       step(pixels, 0, w, acc);
-      pixels.advance_half();
-      pixels.advance(++i);
+      pixels.advance(8);
     }
     for (int32_t e = 0; e < header->extra_steps; ++e) {
       const uint8_t* extra = args.extra + (header->extra_first + e) * ProductPacking<V>::kExtraBytes;

@@ -69,17 +69,17 @@ struct TileOutputs {
     for (int c = 0; c < columns; ++c) store_rows(bytes[c], rows, shape, to, c, to.channels);
   }
 
-  // Requantises and stores accumulators [rows][columns][vectors] where a vector has no fast form or an accumulator is
-  // exceptional. Out of line, too.
-  [[gnu::noinline]] static void finish_rare(const Int* acc, int rows, int columns, Shape shape, const uint8_t* panel,
-                                            const ProductArgs& args, const Target& to) {
+  // Requantises and stores the first `columns` of accumulators [rows][acc_columns][vectors] where a vector has no fast
+  // form or an accumulator is exceptional. Out of line, too.
+  [[gnu::noinline]] static void finish_rare(const Int* acc, int rows, int acc_columns, int columns, Shape shape,
+                                            const uint8_t* panel, const ProductArgs& args, const Target& to) {
     const int vectors = vectors_of(shape);
     for (int c = 0; c < columns; ++c) {
       Int packed[2];
       for (int r = 0; r < rows; ++r) {
         Int words[2] = {V::zero(), V::zero()};
         for (int v = 0; v < vectors; ++v) {
-          words[v] = Q::any(panel, v, args.zero_point, args.positive, acc[(r * columns + c) * vectors + v]);
+          words[v] = Q::any(panel, v, args.zero_point, args.positive, acc[(r * acc_columns + c) * vectors + v]);
         }
         packed[r] = V::pack16(words[0], words[1]);
         if (!args.positive) packed[r] = V::add16(packed[r], V::set16(args.zero_point));
@@ -94,6 +94,7 @@ struct TileOutputs {
   }
 };
 
+// On the matrix unit it may have fewer columns than C: the sums of the others are whatever they are, and not stored.
 template <class V, int R, int C, Shape kShape>
 struct Tile {
   using P = Product<V, R, C, kShape>;
@@ -105,23 +106,29 @@ struct Tile {
   static constexpr int kChannels = kShape == kOneAndHalf ? V::kWords * 3 / 2 : NV * V::kWords;
 
   // `count` tiles, one after the other.
+  template <bool kMatrixUnit>
   [[gnu::always_inline]] static void run(const Pixels<V>& first, const uint8_t* panel, const ProductArgs& args,
-                                         const Target& first_target, int32_t count) {
+                                         const Target& first_target, int32_t count, int columns = C) {
     Pixels<V> pixels = first;
     Target to = first_target;
     for (;;) {
-      run_one(pixels, panel, args, to);
+      run_one<kMatrixUnit>(pixels, panel, args, to, columns);
       if (--count == 0) return;
       pixels.next_tile();
-      to.advance(C);
+      to.advance(columns);
     }
   }
 
  private:
+  template <bool kMatrixUnit>
   [[gnu::always_inline]] static void run_one(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args,
-                                             const Target& to) {
+                                             const Target& to, int columns) {
     Words acc;
-    P::accumulate(pixels, panel, args, acc);
+    if constexpr (kMatrixUnit) {
+      P::accumulate_on_matrix_unit(pixels, panel, args, acc);
+    } else {
+      P::accumulate(pixels, panel, args, acc);
+    }
     Int bytes[C];
     if constexpr (V::kFixedPoint) {
       if (!is_fast(panel)) Q::template shift_left<NV>(panel, &acc[0][0][0], R * C);
@@ -129,10 +136,10 @@ struct Tile {
       Words spilled;
 #pragma GCC unroll 32
       for (int i = 0; i < R * C * NV; ++i) word(spilled, i) = word(acc, i);
-      return Outputs::finish_rare(&spilled[0][0][0], R, C, kShape, panel, args, to);
+      return Outputs::finish_rare(&spilled[0][0][0], R, C, columns, kShape, panel, args, to);
     }
     args.positive ? requantize<true>(panel, args, acc, bytes) : requantize<false>(panel, args, acc, bytes);
-    store(bytes, to);
+    store<kMatrixUnit>(bytes, to, columns);
   }
 
   static Int& word(Words& words, int i) { return words[i / (C * NV)][i / NV % C][i % NV]; }
@@ -182,37 +189,63 @@ struct Tile {
     for (int c = 0; c < C; ++c) bytes[c] = V::clamp8(bytes[c], low, high);
   }
 
-  [[gnu::always_inline]] static void store(const Int* bytes, const Target& to) {
+  template <bool kMatrixUnit>
+  [[gnu::always_inline]] static void store(const Int* bytes, const Target& to, int columns) {
+    const auto none_left = [columns](int c) { return kMatrixUnit && c >= columns; };
     if (to.pairs) {
 #pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) Outputs::store_pair(bytes[c], R, to, c);
+      for (int c = 0; c < C; ++c) {
+        if (none_left(c)) return;
+        Outputs::store_pair(bytes[c], R, to, c);
+      }
     } else if (to.channels == kChannels) {
 #pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) Outputs::store_rows(bytes[c], R, kShape, to, c, kChannels);
+      for (int c = 0; c < C; ++c) {
+        if (none_left(c)) return;
+        Outputs::store_rows(bytes[c], R, kShape, to, c, kChannels);
+      }
     } else if constexpr (V::kHasHalf && kShape == kOne) {  // masked, and not rare: eight channels
 #pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) Outputs::store_rows(bytes[c], R, kShape, to, c, to.channels);
+      for (int c = 0; c < C; ++c) {
+        if (none_left(c)) return;
+        Outputs::store_rows(bytes[c], R, kShape, to, c, to.channels);
+      }
     } else {
       Int spilled[C];
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) spilled[c] = bytes[c];
-      Outputs::store_part(spilled, R, C, kShape, to);
+      Outputs::store_part(spilled, R, columns, kShape, to);
     }
   }
 };
 
+template <class V, int R, int C, bool kMatrixUnit>
+void run_tiles_of(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args, const Target& to, Shape shape,
+                  int32_t count, int columns) {
+  switch (shape) {
+    case kOne:
+      if constexpr (!V::kWholePanels) {
+        Tile<V, R, C, kOne>::template run<kMatrixUnit>(pixels, panel, args, to, count, columns);
+      }
+      return;
+    case kTwo:
+      return Tile<V, R, C, kTwo>::template run<kMatrixUnit>(pixels, panel, args, to, count, columns);
+    case kOneAndHalf:
+      if constexpr (V::kHasHalf) {
+        Tile<V, R, C, kOneAndHalf>::template run<kMatrixUnit>(pixels, panel, args, to, count, columns);
+      }
+  }
+}
+
 template <class V, int R, int C>
 void run_tiles(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args, const Target& to, Shape shape,
                int32_t count) {
-  switch (shape) {
-    case kOne:
-      if constexpr (!V::kWholePanels) Tile<V, R, C, kOne>::run(pixels, panel, args, to, count);
-      return;
-    case kTwo:
-      return Tile<V, R, C, kTwo>::run(pixels, panel, args, to, count);
-    case kOneAndHalf:
-      if constexpr (V::kHasHalf) Tile<V, R, C, kOneAndHalf>::run(pixels, panel, args, to, count);
+  if constexpr (V::kHasMatrixUnit) {
+    if (args.matrix && (args.matrix.columns == 0 || args.matrix.columns == C)) {
+      return run_tiles_of<V, R, V::kTileCols, true>(pixels, panel, args, to, shape, count, C);
+    }
   }
+  run_tiles_of<V, R, C, false>(pixels, panel, args, to, shape, count, C);
 }
 
 // run_tiles by size, 1 <= rows <= 2, 1 <= columns <= kTileCols.

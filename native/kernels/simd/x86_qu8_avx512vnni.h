@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kernels/simd/qu8_product_form.h"
+#include "kernels/simd/x86_amx.h"
 
 namespace mobilenetv2::avx512vnni {
 
@@ -24,14 +25,20 @@ struct Qu8 {
 #else
   static constexpr int kNarrowTileCols = 5;
 #endif
-  static constexpr int kColBytes = 64;         // one column of an A tile: two rows of a panel's channels
+  static constexpr int kColBytes = 64;         // of a panel's channels of a column of an A tile, two rows
   static constexpr bool kHasHalf = true;       // 256 bits cost half of 512
   static constexpr bool kWholePanels = false;  // a panel may have a single vector
   static constexpr bool kHasPatchPairs = true;
   static constexpr bool kReadsRows = true;     // products of 1x1 convolutions need no A tiles
   static constexpr bool kWideWeights = false;  // weights are s8
   static constexpr bool kFixedPoint = false;   // requantisation: float where that is exact
-  static constexpr uint8_t kFlip = 0;          // XORed to activations in A tiles and row pairs
+#if defined(MOBILENETV2_AMX)
+  static constexpr bool kHasMatrixUnit = true;
+  using Matrix = amx::MatrixUnit;
+#else
+  static constexpr bool kHasMatrixUnit = false;
+#endif
+  static constexpr uint8_t kFlip = 0;  // XORed to activations in A tiles and row pairs
   static constexpr ProductForm kProduct = ProductForm::broadcast;
   static constexpr int kLeastWeight = -128;
   static constexpr int kWeightBytes = 64;  // of a vector of outputs and a group of channels
@@ -149,14 +156,13 @@ struct Qu8 {
   static QuadWeights load_quad_weights(const uint8_t* p) { return load(p); }
   static Int dot_quad(Int acc, Quad a, QuadWeights weights) { return dot(acc, a, weights); }
 
-  // A tiles: columns of lanes [8 channels of row 0][8 channels of row 1].
-  static void store_column(uint8_t* a, Int bytes) { store(a, bytes); }
-  // Four or eight channels of one row of one lane; `a` points at them.
+  // A chunk of one row; `a` points at it.
   static void store_chunk(uint8_t* a, uint64_t bytes) { std::memcpy(a, &bytes, sizeof(bytes)); }
 
-  // Two patches of the stem at stride 2, from three rows of RGB: lanes of the first eight bytes of each row, and one of
-  // the three ninth bytes. Reads 16 bytes of each row.
-  static void store_patch_pair(uint8_t* a, const uint8_t* row0, const uint8_t* row1, const uint8_t* row2) {
+  // Two patches of the stem at stride 2 to a0 and a1, from three rows of RGB: chunks of the first eight bytes of each
+  // row, and one of the three ninth bytes. Reads 16 bytes of each row.
+  static void store_patch_pair(uint8_t* a0, uint8_t* a1, const uint8_t* row0, const uint8_t* row1,
+                               const uint8_t* row2) {
     const auto lane = [](const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); };
     Int x = _mm512_inserti32x4(_mm512_castsi128_si512(lane(row0)), lane(row1), 1);
     x = _mm512_inserti32x4(x, lane(row2), 2);
@@ -166,7 +172,7 @@ struct Qu8 {
     const __m128i eights = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 8, 9, 10, 11, 12, 13);
     const __m128i ninths = _mm_setr_epi8(0, 2, 4, -1, -1, -1, -1, -1, 8, 10, 12, -1, -1, -1, -1, -1);
     const Int bytes = _mm512_inserti32x4(_mm512_broadcast_i32x4(eights), ninths, 3);
-    store(a, _mm512_shuffle_epi8(_mm512_permutexvar_epi16(words, x), bytes));
+    store_rows(_mm512_shuffle_epi8(_mm512_permutexvar_epi16(words, x), bytes), a0, a1, 32);
   }
 
   // The first n bytes of two rows as a column, 1 <= n <= 32, the rest zero.

@@ -25,6 +25,7 @@ struct Qu8Ymm {
   static constexpr int kWeightBytes = 32;
   static constexpr bool kHasPatchPairs = false;
   static constexpr bool kReadsRows = false;
+  static constexpr bool kHasMatrixUnit = false;
 
   static Int load(const void* p) { return _mm256_load_si256(static_cast<const __m256i*>(p)); }
   static void store(void* p, Int x) { _mm256_store_si256(static_cast<__m256i*>(p), x); }

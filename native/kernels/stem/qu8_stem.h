@@ -114,15 +114,16 @@ class Stem {
   static void fill_patches(uint8_t* const rows[3], int32_t x, int32_t stride, int32_t columns, uint8_t* a) {
     size_t at = size_t{3} * x * stride;
     const size_t next = size_t{3} * stride;
-    for (int32_t c = 0; c < columns; ++c, a += V::kColBytes, at += 2 * next) {
+    const size_t tile_bytes = ATile<V>::bytes(kPatch), row_bytes = ATile<V>::row_bytes(tile_bytes);
+    for (int32_t c = 0; c < columns; ++c, a += ATile<V>::column_bytes(tile_bytes), at += 2 * next) {
       if constexpr (V::kHasPatchPairs) {
         if (stride == 2) {
-          V::store_patch_pair(a, rows[0] + at, rows[1] + at, rows[2] + at);
+          V::store_patch_pair(a, a + row_bytes, rows[0] + at, rows[1] + at, rows[2] + at);
           continue;
         }
       }
       fill_patch(rows, at, a);
-      fill_patch(rows, at + next, a + ATile<V>::kRowBytes);
+      fill_patch(rows, at + next, a + row_bytes);
     }
   }
 
