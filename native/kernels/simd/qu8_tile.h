@@ -221,7 +221,8 @@ struct Tile {
 
 template <class V, int R, int C, bool kMatrixUnit>
 void run_tiles_of(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args, const Target& to, Shape shape,
-                  int32_t count, int columns) {
+                  int32_t count, int matrix_columns) {
+  const int columns = kMatrixUnit ? matrix_columns : C;
   switch (shape) {
     case kOne:
       if constexpr (!V::kWholePanels) {
