@@ -34,6 +34,16 @@ struct BlockOnMatrixUnit {
     b.project = matrix_part<V>(depthwise_k<V>(op.project.in_channels), From::tiles, 0);
     return b;
   }
+
+  // For the time of one call of a kernel.
+  template <class V, bool kMatrixUnit>
+  void hold() const {
+    if constexpr (kMatrixUnit) V::Matrix::hold(project.channels, expand.channels, expand.columns);
+  }
+  template <class V, bool kMatrixUnit>
+  void release() const {
+    if constexpr (kMatrixUnit) V::Matrix::release();
+  }
 };
 
 template <class V>
@@ -70,8 +80,9 @@ class Block {
   template <bool kMatrixUnit>
   static void run(StageArgs& args, int32_t row_begin, int32_t row_end) {
     const auto matrix = BlockOnMatrixUnit::of<V, kMatrixUnit>(*args.op, args.shape.in_width);
-    const MatrixTiles<V, kMatrixUnit> tiles(matrix.project.channels, matrix.expand.channels, matrix.expand.columns);
+    matrix.template hold<V, kMatrixUnit>();
     Block(args, matrix).run_rows(row_begin, row_end);
+    matrix.template release<V, kMatrixUnit>();
   }
 
  private:

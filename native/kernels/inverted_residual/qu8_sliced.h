@@ -19,9 +19,10 @@ class SlicedBlock {
   template <bool kMatrixUnit>
   static void run(const StageArgs& args, int32_t phase, int32_t slice, int32_t slices) {
     const auto matrix = BlockOnMatrixUnit::of<V, kMatrixUnit>(*args.op, args.shape.in_width);
-    const MatrixTiles<V, kMatrixUnit> tiles(matrix.project.channels, matrix.expand.channels, matrix.expand.columns);
+    matrix.template hold<V, kMatrixUnit>();
     const SlicedBlock block(args, matrix);
     phase == 0 ? block.make_wide(slice, slices) : block.project(slice, slices);
+    matrix.template release<V, kMatrixUnit>();
   }
 
   template <bool kMatrixUnit = false>
@@ -67,7 +68,7 @@ class SlicedBlock {
         op_(*args.op),
         shape_(args.shape),
         matrix_(matrix),
-        plan_(op_, args.shape, static_cast<bool>(matrix_.expand)),
+        plan_(op_, args.shape, matrix_.expand.blocks > 0),
         header_(*reinterpret_cast<const Header*>(args.packed)) {}
 
   PairRows pair_rows(int32_t p) const {

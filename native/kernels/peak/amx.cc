@@ -16,7 +16,7 @@ uint32_t multiply_tiles(int64_t turns) {
   config.set(kNarrowSums, kNarrowPixels, kNarrowWeights, kSide, kBlock);
   alignas(kVector) uint8_t bytes[kSide * kVector];
   for (int i = 0; i < kSide * kVector; ++i) bytes[i] = static_cast<uint8_t>(i % 7);
-  const Held held(config);
+  hold(config);
   load<kWideSums>(bytes, kVector);
   load<kWideSums + 1>(bytes, kVector);
   load<kNarrowSums>(bytes, kVector);
@@ -34,6 +34,7 @@ uint32_t multiply_tiles(int64_t turns) {
   store<kWideSums + 1>(sums[1], kVector);
   store<kNarrowSums>(sums[2], kVector);
   store<kNarrowSums + 1>(sums[3], kVector);
+  release();
   uint32_t all = 0;
   for (const auto& tile : sums) all += tile[0][0];
   return all;

@@ -53,9 +53,12 @@ class Pointwise {
   template <bool kMatrixUnit>
   static void run_rows(const StageArgs& args, uint8_t* scratch, Range rows, Range panels) {
     MatrixPart matrix;
-    if (kMatrixUnit) matrix = narrow_matrix_part<V>(args.shape.in_channels, args.shape.out_width);
-    const MatrixTiles<V, kMatrixUnit> tiles(0, matrix.channels, matrix.columns);
+    if constexpr (kMatrixUnit) {
+      matrix = narrow_matrix_part<V>(args.shape.in_channels, args.shape.out_width);
+      V::Matrix::hold(0, matrix.channels, matrix.columns);
+    }
     run_strips(args, scratch, rows, panels, matrix);
+    if constexpr (kMatrixUnit) V::Matrix::release();
   }
 
   static void run_strips(const StageArgs& args, uint8_t* scratch, Range rows, Range panels, const MatrixPart& matrix) {
@@ -70,7 +73,7 @@ class Pointwise {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
     const ProductArgs product = product_args<V>(op.conv, plain_k(op.conv.in_channels), args.packed, matrix);
-    const PlainInput<V> input(op.conv.in_channels, s.out_width, static_cast<bool>(matrix));
+    const PlainInput<V> input(op.conv.in_channels, s.out_width, matrix.blocks > 0);
     const Split& tiles = input.tiles();
     const auto last = [&](int32_t y) { return std::min(y + 1, end - 1); };
     const auto pair_scratch = [&](int32_t y) { return scratch + (y - begin) / 2 * input.bytes(); };

@@ -63,25 +63,9 @@ using Pixels = std::conditional_t<V::kReadsRows, StridedPixels<V>, TilePixels<V>
 
 // What of a product goes to a matrix unit, where V has one: its first blocks of channels.
 struct MatrixPart {
-  int32_t blocks = 0, channels = 0;  // of a block
+  int32_t blocks = 0, channels = 0;  // of a block; none: nothing goes there
   int32_t columns = 0;               // of the tiles that go there; 0: all do, as A tiles do not depend on their columns
-  explicit operator bool() const { return blocks > 0; }
 };
-
-// Holds V's matrix unit for a kernel that uses it; see amx::MatrixUnit::Tiles.
-struct NoMatrixTiles {
-  NoMatrixTiles(int32_t, int32_t, int32_t) {}
-};
-template <class V, bool kUsed>
-struct MatrixTilesOf {
-  using Type = NoMatrixTiles;
-};
-template <class V>
-struct MatrixTilesOf<V, true> {
-  using Type = typename V::Matrix::Tiles;
-};
-template <class V, bool kUsed>
-using MatrixTiles = typename MatrixTilesOf<V, kUsed>::Type;
 
 // Products of few channels are not worth the matrix unit: their sums come from there through memory.
 template <class V>

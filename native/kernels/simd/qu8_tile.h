@@ -242,7 +242,7 @@ template <class V, int R, int C>
 void run_tiles(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args, const Target& to, Shape shape,
                int32_t count) {
   if constexpr (V::kHasMatrixUnit) {
-    if (args.matrix && (args.matrix.columns == 0 || args.matrix.columns == C)) {
+    if (args.matrix.blocks > 0 && (args.matrix.columns == 0 || args.matrix.columns == C)) {
       return run_tiles_of<V, R, V::kTileCols, true>(pixels, panel, args, to, shape, count, C);
     }
   }

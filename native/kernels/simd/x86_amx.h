@@ -27,75 +27,59 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {};
 
   // Sums, pixels and weights for tiles of `pixels` pixels and blocks of `channels` channels.
-  void set(int sums, int pixels_tile, int weights, int32_t pixels, int32_t channels) {
+  [[gnu::always_inline]] void set(int sums, int pixels_tile, int weights, int32_t pixels, int32_t channels) {
     if (channels == 0) return;
     set(sums, pixels, kVector);
     set(sums + 1, pixels, kVector);
     set(pixels_tile, pixels, channels);
     set(weights, channels / 4, kVector);
   }
-  bool empty() const { return rows[kWideSums] == 0 && rows[kNarrowSums] == 0; }
 
  private:
-  void set(int tile, int32_t tile_rows, int32_t bytes) {
+  [[gnu::always_inline]] void set(int tile, int32_t tile_rows, int32_t bytes) {
     rows[tile] = static_cast<uint8_t>(tile_rows);
     row_bytes[tile] = static_cast<uint16_t>(bytes);
   }
 };
 
-// Holds registers of these sizes for this thread. While it does, switches of threads save them, too.
-class Held {
- public:
-  explicit Held(const TileConfig& config) : any_(!config.empty()) {
-    if (any_) __asm__ volatile("ldtilecfg %0" : : "m"(config));
-  }
-  ~Held() {
-    if (any_) __asm__ volatile("tilerelease");
-  }
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-
- private:
-  bool any_;
-};
+// Holds registers of these sizes for this thread, until they are released. While it does, switches of threads save
+// them, too. Not an object: kernels do not throw, and a destructor would bring in what catches exceptions.
+[[gnu::always_inline]] inline void hold(const TileConfig& config) { __asm__ volatile("ldtilecfg %0" : : "m"(config)); }
+[[gnu::always_inline]] inline void release() { __asm__ volatile("tilerelease"); }
 
 // Rows `stride` bytes apart.
 template <int kTile>
-inline void load(const void* rows, size_t stride) {
+[[gnu::always_inline]] inline void load(const void* rows, size_t stride) {
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
 }
 template <int kTile>
-inline void store(void* rows, size_t stride) {
+[[gnu::always_inline]] inline void store(void* rows, size_t stride) {
   __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
 }
 template <int kSums, int kPixels, int kWeights>
-inline void multiply_add() {
+[[gnu::always_inline]] inline void multiply_add() {
   __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kPixels), "i"(kWeights));
 }
 
 struct MatrixUnit {
-  // For blocks of so many channels (0: none), and narrow tiles of `columns` columns.
-  class Tiles : Held {
-   public:
-    Tiles(int32_t wide_channels, int32_t narrow_channels, int32_t columns)
-        : Held(config(wide_channels, narrow_channels, columns)) {}
-
-   private:
-    static TileConfig config(int32_t wide_channels, int32_t narrow_channels, int32_t columns) {
-      TileConfig c;
-      c.set(kWideSums, kWidePixels, kWideWeights, kATilePixels, wide_channels);
-      c.set(kNarrowSums, kNarrowPixels, kNarrowWeights, columns, narrow_channels);
-      return c;
-    }
-  };
+  // Registers for blocks of so many channels (0: none), and narrow tiles of `columns` columns.
+  [[gnu::always_inline]] static void hold(int32_t wide_channels, int32_t narrow_channels, int32_t columns) {
+    if (wide_channels == 0 && narrow_channels == 0) return;
+    TileConfig config;
+    config.set(kWideSums, kWidePixels, kWideWeights, kATilePixels, wide_channels);
+    config.set(kNarrowSums, kNarrowPixels, kNarrowWeights, columns, narrow_channels);
+    amx::hold(config);
+  }
+  [[gnu::always_inline]] static void release() { amx::release(); }
 
   // Both: sums = bias + the products of `count` blocks of `channels` channels, with pixels `column` bytes apart. `bias`
   // and the weights are vectors of 64 bytes, kVectors after each other: a bias each, weights each for four channels.
 
   // Of the 14 pixels at `a`: sums [14][kVectors].
   template <int kVectors>
-  static void multiply_wide(const uint8_t* a, size_t column, const uint8_t* bias, const uint8_t* weights,
-                            int32_t channels, int32_t count, void* sums) {
+  [[gnu::always_inline]] static void multiply_wide(const uint8_t* a, size_t column, const uint8_t* bias,
+                                                   const uint8_t* weights, int32_t channels, int32_t count,
+                                                   void* sums) {
     constexpr size_t kStep = kVectors * kVector;
     load<kWideSums>(bias, 0);
     if (kVectors == 2) load<kWideSums + 1>(bias + kVector, 0);
@@ -112,8 +96,9 @@ struct MatrixUnit {
 
   // Of the pixels from row[0] and row[1] on, as many as the registers are for: sums0 and sums1 [columns][kVectors].
   template <int kRows, int kVectors>
-  static void multiply_narrow(const uint8_t* const row[2], size_t column, const uint8_t* bias, const uint8_t* weights,
-                              int32_t channels, int32_t count, void* sums0, void* sums1) {
+  [[gnu::always_inline]] static void multiply_narrow(const uint8_t* const row[2], size_t column, const uint8_t* bias,
+                                                     const uint8_t* weights, int32_t channels, int32_t count,
+                                                     void* sums0, void* sums1) {
     constexpr size_t kStep = kVectors * kVector;
     for (size_t v = 0; v < kStep; v += kVector) {
       load<kNarrowSums>(bias + v, 0);
