@@ -181,7 +181,8 @@ export interface Run {
 }
 
 export interface NativeBinding {
-  isas(): { best: Isa; available: Isa[] };
+  /** Learning of `amx` changes the process (native/cpu/isa.h), which `withoutAmx` spares it. */
+  isas(withoutAmx?: boolean): { best: Isa; available: Isa[] };
   kernels(): { name: string; isa: Isa }[];
   /** The index of the first value that is not between `low` and `high`, as neither of these and no NaN is; else -1. */
   firstOutside(values: Float32Array, low: number, high: number): number;
@@ -330,7 +331,10 @@ let chosenIsa: Isa | undefined;
  * @throws MobileNetError ISA_UNAVAILABLE when that variable names a set the CPU lacks, or none.
  */
 export function isaCeiling(): Isa {
-  chosenIsa ??= resolveIsa(process.env.MOBILENETV2_ISA, native().isas());
+  if (chosenIsa === undefined) {
+    const wanted = process.env.MOBILENETV2_ISA || 'amx';
+    chosenIsa = resolveIsa(process.env.MOBILENETV2_ISA, native().isas(wanted !== 'amx'));
+  }
   return chosenIsa;
 }
 

@@ -14,15 +14,19 @@
 namespace mobilenetv2 {
 namespace {
 
-// isas() -> { best, available: [...] }
+// isas(withoutAmx?) -> { best, available: [...] }. Without it Linux is not asked for the matrix unit (cpu/isa.h).
 Napi::Value isas(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  const bool without_amx = info[0].ToBoolean();
   Napi::Array available = Napi::Array::New(env);
+  Isa best = Isa::scalar;
   for (Isa isa : kAllIsas) {
-    if (cpu_has(isa)) available.Set(available.Length(), isa_name(isa));
+    if ((without_amx && isa == Isa::amx) || !cpu_has(isa)) continue;
+    available.Set(available.Length(), isa_name(isa));
+    best = isa;
   }
   Napi::Object result = Napi::Object::New(env);
-  result.Set("best", isa_name(best_isa()));
+  result.Set("best", isa_name(best));
   result.Set("available", available);
   return result;
 }

@@ -1,9 +1,7 @@
-// Whether this build has kernels for Intel's matrix unit (AMX). A process must ask Linux for it; elsewhere nobody has
-// run them. Older assemblers do not know its instructions.
+// MOBILENETV2_AMX: the kernels for Intel's matrix unit are compiled. A process must ask Linux for it; elsewhere nobody
+// has run them.
 #pragma once
 
-#if defined(__x86_64__) && defined(__linux__)
-#if defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__)
 #define MOBILENETV2_AMX 1
-#endif
 #endif

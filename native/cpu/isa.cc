@@ -84,11 +84,12 @@ uint64_t xgetbv() {
 
 bool bit(uint32_t word, int position) { return (word >> position) & 1; }
 
-// Threads may use the matrix unit's registers once their process was allowed to: an interrupted one needs room for 8 KB
-// more on its signal stack. Constants of the kernel's ABI (asm/prctl.h), spelled here so that old headers do.
+// Threads may use the matrix unit's registers once their process was allowed to. That cannot be undone, and from then
+// on Linux refuses signal stacks without the room for 8 KB more (of less than AT_MINSIGSTKSZ says). Constants of the
+// kernel's ABI (asm/prctl.h), spelled here so that old headers do.
 bool may_use_amx() {
 #if defined(MOBILENETV2_AMX)
-  constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
   return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
 #else
   return false;
@@ -192,17 +193,20 @@ bool cpu_has(Isa isa) {
   static const auto has = [] {
     std::array<bool, std::size(kEntries)> all{};
     for (const Entry& e : kEntries) {
+      if (e.isa == Isa::amx) continue;
       all[static_cast<size_t>(e.isa)] = detect(e.isa) && (e.isa == Isa::scalar || all[static_cast<size_t>(e.base)]);
     }
     return all;
   }();
-  return has[static_cast<size_t>(isa)];
+  if (isa != Isa::amx) return has[static_cast<size_t>(isa)];
+  // Apart: detecting it changes the process (may_use_amx).
+  static const bool has_amx = has[static_cast<size_t>(entry(Isa::amx).base)] && detect(Isa::amx);
+  return has_amx;
 }
 
 bool isa_allowed(Isa isa, Isa ceiling) {
-  if (!cpu_has(isa)) return false;
   for (Isa i = ceiling;; i = entry(i).base) {
-    if (i == isa) return true;
+    if (i == isa) return cpu_has(isa);
     if (i == Isa::scalar) return false;
   }
 }
@@ -219,14 +223,6 @@ bool halves_wide_vectors() {
 #else
   return false;
 #endif
-}
-
-Isa best_isa() {
-  Isa best = Isa::scalar;
-  for (Isa isa : kAllIsas) {
-    if (cpu_has(isa)) best = isa;
-  }
-  return best;
 }
 
 }  // namespace mobilenetv2

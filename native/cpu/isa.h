@@ -17,16 +17,14 @@ bool isa_from_name(const char* name, Isa* isa);
 
 // What the CPU has (checked with XGETBV where the OS must save the registers). scalar is always there.
 // A set implies those it builds on: amx -> avx512vnni -> avx512 -> avx2; avxvnni -> avx2. Of amx the operating system
-// is asked, too: Linux must let the process use it.
+// is asked, too: Linux must let the process use it, and is asked when amx is first named here.
 bool cpu_has(Isa isa);
 
 // Whether kernels of `isa` may run under the ceiling: cpu_has(isa) and isa is the ceiling or something it builds on.
 bool isa_allowed(Isa isa, Isa ceiling);
 
-// The strongest set the CPU has.
-Isa best_isa();
-
-// Whether the CPU executes instructions on 512 bits in two halves of 256, as AMD's Zen 4 does.
+// Whether the CPU executes instructions on 512 bits in two halves of 256. CPUs do not say so: true for AMD's Zen 4
+// only.
 bool halves_wide_vectors();
 
 }  // namespace mobilenetv2

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/aligned_buffer.h"
+#include "guarded_bytes.h"
 #include "kernels/common.h"
 #include "pack/packed_model.h"
 
@@ -236,12 +237,13 @@ constexpr uint8_t kPoison = 0x5a;
 
 // What a kernel is given, with memory of the promised size exactly.
 struct KernelRun {
-  KernelRun(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input, size_t scratch_bytes) {
+  KernelRun(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input_bytes, size_t scratch_bytes)
+      : input(input_bytes.size(), 1), scratch(scratch_bytes, 64) {
     const Op& op = owned.op;
     const StageShape& s = owned.shape;
     CHECK(packed.allocate(kernel.packed_bytes(op)));
     kernel.pack(op, packed.data());
-    CHECK(scratch.allocate(scratch_bytes));
+    std::memcpy(input.data(), input_bytes.data(), input_bytes.size());
     std::memset(scratch.data(), 0xa5, scratch_bytes);  // what an arena holds is what was there before
     const size_t element = op.kind == OpKind::softmax ? sizeof(float) : element_bytes(op.dtype);
     const size_t row_bytes = static_cast<size_t>(s.out_width) * s.out_channels * element;
@@ -249,8 +251,7 @@ struct KernelRun {
     args.op = &op;
     args.packed = packed.data();
     args.shape = s;
-    args.input = {const_cast<uint8_t*>(input.data()), s.in_height,
-                  static_cast<size_t>(s.in_width) * s.in_channels * element_bytes(op.dtype)};
+    args.input = {input.data(), s.in_height, static_cast<size_t>(s.in_width) * s.in_channels * element_bytes(op.dtype)};
     args.output = {output.data(), s.out_height, row_bytes};
     args.scratch = scratch.data();
   }
@@ -261,7 +262,8 @@ struct KernelRun {
     return std::move(output);
   }
 
-  AlignedBuffer packed, scratch;
+  GuardedBytes input, scratch;
+  AlignedBuffer packed;
   std::vector<uint8_t> output;
   StageArgs args;
 };
@@ -269,7 +271,7 @@ struct KernelRun {
 }  // namespace
 
 std::vector<uint8_t> run_kernel(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input,
-                                int32_t row_begin, Random* random) {
+                                int32_t row_begin, Random* random, std::optional<bool> halved_vectors) {
   const Op& op = owned.op;
   const StageShape& s = owned.shape;
   const StageFacts facts = kernel.facts(op, s);
@@ -279,7 +281,7 @@ std::vector<uint8_t> run_kernel(const Kernel& kernel, const OwnedOp& owned, cons
   }
   for (int32_t y = row_begin; y < s.out_height;) {
     const int32_t end = std::min(y + random->integer(1, std::max(facts.strip_rows, 1)), s.out_height);
-    run.args.halved_vectors = random->chance(50);
+    run.args.halved_vectors = halved_vectors.value_or(random->chance(50));
     kernel.run(run.args, y, end);
     y = end;
   }

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "harness.h"
@@ -27,9 +28,10 @@ std::unique_ptr<OwnedOp> random_op(OpKind kind, Dtype dtype, Random* random);
 std::vector<uint8_t> random_input(const OwnedOp& owned, Random* random);
 
 // Packs and runs; output rows in random strips, starting at row_begin. Output is poisoned and guarded, scratch is of
-// the promised size exactly, and input is only as long as it must be, so that a sanitizer sees every step aside.
+// the promised size exactly, and input is only as long as it must be, so that a sanitizer, or the page behind them,
+// sees every step aside. halved_vectors as in StageArgs; if not said, either.
 std::vector<uint8_t> run_kernel(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input,
-                                int32_t row_begin, Random* random);
+                                int32_t row_begin, Random* random, std::optional<bool> halved_vectors = {});
 
 // The same through kernel.sliced, the slices of each phase one after the other, last first.
 std::vector<uint8_t> run_kernel_sliced(const Kernel& kernel, const OwnedOp& owned, const std::vector<uint8_t>& input,

@@ -143,6 +143,20 @@ TEST(kernels_equal_the_reference) {
   if (!missing.empty()) std::printf("    this CPU cannot run:%s\n", missing.c_str());
 }
 
+TEST(float_results_do_not_depend_on_how_vectors_are_executed) {
+  Random random(seed());
+  for (const Kernel* kernel : all_kernels()) {
+    if (kernel->dtype != Dtype::f32 || !cpu_has(kernel->isa)) continue;
+    for (int i = 0; i < 40 * sweep(); ++i) {
+      const auto owned = random_op(kernel->op, Dtype::f32, &random);
+      if (kernel->supports != nullptr && !kernel->supports(owned->op)) continue;
+      const std::vector<uint8_t> input = random_input(*owned, &random);
+      CHECK(run_kernel(*kernel, *owned, input, 0, &random, true) ==
+            run_kernel(*kernel, *owned, input, 0, &random, false));
+    }
+  }
+}
+
 // Starting a block in the middle, as a thread's band does, gives what the whole gives.
 TEST(reference_rows_do_not_depend_on_where_they_begin) {
   Random random(seed());

@@ -107,6 +107,7 @@ struct F32Bands : F32InvertedResidual<S> {
     typename Whole::Strip strip{};
     strip.new_begin = y, strip.new_end = y + 1;
     strip.image = args.input;
+    strip.halved_vectors = args.halved_vectors;
     strip.narrow = narrow;
     strip.narrow_plane = static_cast<size_t>(s.in_width) * kLanes;
     strip.pixels = pixels;

@@ -2,7 +2,8 @@
 //
 // Output rows are made in strips. Per panel of expanded channels: the strip's new input rows are expanded into the line
 // buffer, and depthwise makes the strip's pixels of those channels while the rows are in the first-level cache. When
-// all panels are done, the strip is projected from full depth, so that no partial sum leaves the registers.
+// all panels are done, the strip is projected from full depth, so that no partial sum leaves the registers (in the
+// smallest maps, from two halves: half_of_depth).
 #pragma once
 
 #include <algorithm>

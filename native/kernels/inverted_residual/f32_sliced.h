@@ -38,16 +38,16 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
 
   static size_t scratch_bytes(const Op& op, const StageShape& s, int32_t slices) {
     if (Bands::supports(op, s, slices)) return Bands::scratch_bytes(op, s, slices);
-    const Layout l = layout(op, s);
+    const Layout l = layout(op, s, slices);
     return l.slices + l.slice_bytes * static_cast<size_t>(slices);
   }
 
   static void run_slice(const StageArgs& args, int32_t phase, int32_t slice, int32_t slices) {
     const Op& op = *args.op;
     if (Bands::supports(op, args.shape, slices)) return Bands::run_slice(args, phase, slice, slices);
-    const Layout l = layout(op, args.shape);
+    const Layout l = layout(op, args.shape, slices);
     uint8_t* own = args.scratch + l.slices + l.slice_bytes * static_cast<size_t>(slice);
-    const bool by_depth = slices == 2 && Whole::half_of_depth(op, args.shape) > 0;
+    const bool by_depth = projects_by_depth(op, args.shape, slices);
     if (phase == 1) return by_depth ? add_half(args, l, slice) : project(args, l, own, slice, slices);
     if (op.has_expand) {
       const Share panels((op.depthwise.out_channels + kPanel - 1) / kPanel, slice, slices);
@@ -78,7 +78,11 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     size_t half, slices, slice_bytes, line, rows, pixels;
   };
 
-  static Layout layout(const Op& op, const StageShape& s) {
+  static bool projects_by_depth(const Op& op, const StageShape& s, int32_t slices) {
+    return slices == 2 && Whole::half_of_depth(op, s) > 0;
+  }
+
+  static Layout layout(const Op& op, const StageShape& s, int32_t slices) {
     Layout l{};
     l.block = Whole::layout(op, s);
     const size_t out_pixels = static_cast<size_t>(s.out_height) * s.out_width;
@@ -86,7 +90,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     const size_t line_floats = op.has_expand ? kPanel / kLanes * l.block.plane : kLanes;  // else a vector of zeros
     l.out_plane = out_pixels * kLanes;
     l.half = align_up(l.block.planes * l.out_plane * sizeof(float));
-    l.slices = l.half + (Whole::half_of_depth(op, s) > 0 ? align_up(out_pixels * s.out_channels * sizeof(float)) : 0);
+    l.slices = l.half + (projects_by_depth(op, s, slices) ? align_up(out_pixels * s.out_channels * sizeof(float)) : 0);
     l.line = Whole::narrow_bytes(in_pixels, s);
     l.rows = l.line + align_up(line_floats * sizeof(float));
     l.pixels = l.rows + align_up(op.has_expand ? padded_rows(op, s) * sizeof(PaddedRow) : 0);

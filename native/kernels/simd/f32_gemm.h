@@ -27,7 +27,7 @@ struct GemmTile {
   const float* a = nullptr;
   size_t group_stride = 0;
   int32_t depth = 0, group = 0;
-  int32_t half = 0;                // whole groups, or 0; then nothing is clamped and vector_stride is a vector
+  int32_t half = 0;                // whole groups; with it nothing is clamped, and vector_stride is a vector
   const float* bias = nullptr;     // [width]
   const float* weights = nullptr;  // [depth][width]
   // What is read next, fetched meanwhile, evenly over the steps of all tiles. Null: what lies behind the weights.
@@ -165,8 +165,9 @@ struct F32Gemm {
   static void panel_at(GemmTile& t, const float* packed, int32_t channels, int32_t n, int32_t begin, int32_t end) {
     const int32_t width = panel_width(channels - n);
     set_panel_at(t, packed, channels, n);
-    panel<kPixel>(t.half > 0 ? before_half(t) : t, width, begin, end);
-    if (t.half > 0) panel<kPixel>(behind_half(t, width, t.out), width, begin, end);
+    if (t.half == 0) return panel<kPixel>(t, width, begin, end);
+    panel<kPixel>(before_half(t), width, begin, end);
+    panel<kPixel>(behind_half(t, width, t.out), width, begin, end);
   }
 
   static void set_panel_at(GemmTile& t, const float* packed, int32_t channels, int32_t n) {
@@ -279,7 +280,8 @@ struct F32Gemm {
         for (int u = 0; u < kUnits; ++u) done[r][u] = Unit::zero();
       }
     }
-    int32_t done_at = first;  // the zeros go to the first tile's place, before its results
+    int32_t done_at =
+        first;  // the zeros go to the first tile's place, before its results; added to it, they do nothing
     const float* ahead = prefetch.at;
     const size_t prefetch_step = prefetch.step, group_stride = t.group_stride;
     for (int32_t at = first; at < first + tiles * kRows; at += kRows) {

@@ -218,7 +218,7 @@ class ProductPacking {
       header->extra_first = extra_count;
       for_each_extra(p, [&](int32_t step, int part) {
         uint8_t* extra = packed + panels() * full_panel_bytes(k_) + extra_count++ * kExtraBytes;
-        const int32_t offset = V::kReadsRows && from_ == From::tensor ? V::kGroup * step : a_offset(k_, step);
+        const int32_t offset = a_offset(k_, step);
         std::memcpy(extra, &offset, sizeof(offset));
         pack_extra(p, step, part, extra + kAlignment);
         ++header->extra_steps;
@@ -233,7 +233,7 @@ class ProductPacking {
 
   static constexpr size_t kExtraBytes = kAlignment + 2 * V::kWeightBytes;
 
-  // Where a step's channels lie in an A tile.
+  // Where a step's channels lie in an A tile; where products read rows, in these as well.
   static int32_t a_offset(KShape k, int32_t step) {
     constexpr int32_t kPerChunk = 8 / V::kGroup, kPerHalf = std::max(4 / V::kGroup, 1);
     int32_t chunk = step / kPerChunk, within = step % kPerChunk;

@@ -265,6 +265,7 @@ struct Product {
     const MatrixPart& m = args.matrix;
     const uint8_t* bias = Q::vector(panel, Q::kBias, 0);
     const uint8_t* weights = panel + Q::kHeaderBytes;
+    static_assert(V::Matrix::kWideTilePixels == ATile<V>::kPixels);
     Int sums[2][V::kTileCols][NV];
     if (m.columns == 0) {
       V::Matrix::template multiply_wide<NV>(first.row[0], first.column, bias, weights, m.channels, m.blocks, sums);

@@ -94,7 +94,8 @@ struct TileOutputs {
   }
 };
 
-// On the matrix unit it may have fewer columns than C: the sums of the others are whatever they are, and not stored.
+// On the matrix unit it may have fewer columns than C: the sums of the others are whatever they are, and not stored. Of
+// a narrow tensor only if nothing is left to vectors, which would read those pixels.
 template <class V, int R, int C, Shape kShape>
 struct Tile {
   using P = Product<V, R, C, kShape>;
@@ -242,7 +243,10 @@ template <class V, int R, int C>
 void run_tiles(const Pixels<V>& pixels, const uint8_t* panel, const ProductArgs& args, const Target& to, Shape shape,
                int32_t count) {
   if constexpr (V::kHasMatrixUnit) {
-    if (args.matrix.blocks > 0 && (args.matrix.columns == 0 || args.matrix.columns == C)) {
+    const MatrixPart& m = args.matrix;
+    const bool whole = C == V::kTileCols || (m.blocks * m.channels == 8 * args.k.chunks &&
+                                             reinterpret_cast<const PanelHeader*>(panel)->extra_steps == 0);
+    if (m.blocks > 0 && (m.columns == 0 || (m.columns == C && whole))) {
       return run_tiles_of<V, R, V::kTileCols, true>(pixels, panel, args, to, shape, count, C);
     }
   }

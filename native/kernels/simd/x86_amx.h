@@ -1,4 +1,5 @@
-// Matrix products of u8 by s8 on Intel's matrix unit (AMX int8). Include inside a target region.
+// Matrix products of u8 by s8 on Intel's matrix unit (AMX int8). Needs no target region: its instructions are spelled
+// in bytes, because assemblers older than binutils 2.36 do not know them.
 //
 // A tile register holds up to 16 rows of 64 bytes. One instruction adds to a tile of sums (a row per pixel, 16 outputs)
 // the product of a tile of pixels (a row each, a block of up to 64 channels) and one of weights (a row per 4 channels,
@@ -18,7 +19,7 @@ namespace mobilenetv2::amx {
 // tensor, one vector (narrow).
 constexpr int kWideSums = 0, kWidePixels = 2, kWideWeights = 3;
 constexpr int kNarrowSums = 4, kNarrowPixels = 6, kNarrowWeights = 7;
-constexpr int32_t kVector = 64, kATilePixels = 14;
+constexpr int32_t kVector = 64;
 
 // Their sizes, in the layout of the instruction that sets them.
 struct alignas(64) TileConfig {
@@ -44,29 +45,42 @@ struct alignas(64) TileConfig {
 
 // Holds registers of these sizes for this thread, until they are released. While it does, switches of threads save
 // them, too. Not an object: kernels do not throw, and a destructor would bring in what catches exceptions.
-[[gnu::always_inline]] inline void hold(const TileConfig& config) { __asm__ volatile("ldtilecfg %0" : : "m"(config)); }
-[[gnu::always_inline]] inline void release() { __asm__ volatile("tilerelease"); }
+[[gnu::always_inline]] inline void hold(const TileConfig& config) {
+  __asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0x00  # ldtilecfg (%%rax)" : : "a"(&config), "m"(config));
+}
+[[gnu::always_inline]] inline void release() { __asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0xc0  # tilerelease"); }
 
 // Rows `stride` bytes apart.
 template <int kTile>
 [[gnu::always_inline]] inline void load(const void* rows, size_t stride) {
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
+  __asm__ volatile(".byte 0xc4, 0xe2, 0x7b, 0x4b, 0x04 + 8 * %c2, 0x08  # tileloadd (%%rax,%%rcx,1), %%tmm%c2"
+                   :
+                   : "a"(rows), "c"(stride), "i"(kTile)
+                   : "memory");
 }
 template <int kTile>
 [[gnu::always_inline]] inline void store(void* rows, size_t stride) {
-  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
+  __asm__ volatile(".byte 0xc4, 0xe2, 0x7a, 0x4b, 0x04 + 8 * %c2, 0x08  # tilestored %%tmm%c2, (%%rax,%%rcx,1)"
+                   :
+                   : "a"(rows), "c"(stride), "i"(kTile)
+                   : "memory");
 }
 template <int kSums, int kPixels, int kWeights>
 [[gnu::always_inline]] inline void multiply_add() {
-  __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kPixels), "i"(kWeights));
+  __asm__ volatile(
+      ".byte 0xc4, 0xe2, 0x79 - 8 * %c2, 0x5e, 0xc0 + 8 * %c0 + %c1  # tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0"
+      :
+      : "i"(kSums), "i"(kPixels), "i"(kWeights));
 }
 
 struct MatrixUnit {
+  static constexpr int32_t kWideTilePixels = 14;
+
   // Registers for blocks of so many channels (0: none), and narrow tiles of `columns` columns.
   [[gnu::always_inline]] static void hold(int32_t wide_channels, int32_t narrow_channels, int32_t columns) {
     if (wide_channels == 0 && narrow_channels == 0) return;
     TileConfig config;
-    config.set(kWideSums, kWidePixels, kWideWeights, kATilePixels, wide_channels);
+    config.set(kWideSums, kWidePixels, kWideWeights, kWideTilePixels, wide_channels);
     config.set(kNarrowSums, kNarrowPixels, kNarrowWeights, columns, narrow_channels);
     amx::hold(config);
   }
