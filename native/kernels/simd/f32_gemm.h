@@ -280,8 +280,8 @@ struct F32Gemm {
         for (int u = 0; u < kUnits; ++u) done[r][u] = Unit::zero();
       }
     }
-    int32_t done_at =
-        first;  // the zeros go to the first tile's place, before its results; added to it, they do nothing
+    // The zeros go to the first tile's place, before its results; added to what lies there, they change nothing.
+    int32_t done_at = first;
     const float* ahead = prefetch.at;
     const size_t prefetch_step = prefetch.step, group_stride = t.group_stride;
     for (int32_t at = first; at < first + tiles * kRows; at += kRows) {
