@@ -14,7 +14,7 @@ void expand_rows(const Conv& conv, const uint8_t* packed, const uint8_t* row0, c
                  int32_t width, const MatrixPart& matrix, uint8_t* scratch, uint8_t* pairs, size_t panel_bytes,
                  int row) {
   const ProductArgs args = product_args<V>(conv, plain_k(conv.in_channels), packed, matrix);
-  const PlainInput<V> input(conv.in_channels, width, matrix.blocks > 0);
+  const PlainInput<V> input(conv.in_channels, width, matrix);
   const Split& tiles = input.tiles();
   input.fill(row0, row1, scratch);
   for (int32_t p = 0; p < panel_count<V>(conv.out_channels); ++p) {

@@ -12,7 +12,7 @@ template <class V>
 class SlicedBlock {
  public:
   static size_t scratch_bytes(const Op& op, const StageShape& shape, int32_t slices) {
-    const Plan plan(op, shape, false);
+    const Plan plan(op, shape, {});
     return plan.tensor_bytes + std::min(slices, plan.panels) * plan.slice_bytes();
   }
 
@@ -40,8 +40,8 @@ class SlicedBlock {
     Split out_tiles;
     size_t pair_bytes, out_tile_bytes, tensor_bytes, input_bytes;
 
-    Plan(const Op& op, const StageShape& s, bool expands_on_matrix_unit)
-        : input(s.in_channels, s.in_width, expands_on_matrix_unit), out_tiles(s.out_width, V::kTileCols) {
+    Plan(const Op& op, const StageShape& s, const MatrixPart& expand)
+        : input(s.in_channels, s.in_width, expand), out_tiles(s.out_width, V::kTileCols) {
       stride = op.depthwise.stride;
       before = s.pad_top + (stride == 2 ? 1 : 0);
       columns = std::max(s.in_width + s.pad_left, (s.out_width - 1) * stride + 3);
@@ -68,7 +68,7 @@ class SlicedBlock {
         op_(*args.op),
         shape_(args.shape),
         matrix_(matrix),
-        plan_(op_, args.shape, matrix_.expand.blocks > 0),
+        plan_(op_, args.shape, matrix_.expand),
         header_(*reinterpret_cast<const Header*>(args.packed)) {}
 
   PairRows pair_rows(int32_t p) const {

@@ -73,7 +73,7 @@ class Pointwise {
     const Op& op = *args.op;
     const StageShape& s = args.shape;
     const ProductArgs product = product_args<V>(op.conv, plain_k(op.conv.in_channels), args.packed, matrix);
-    const PlainInput<V> input(op.conv.in_channels, s.out_width, matrix.blocks > 0);
+    const PlainInput<V> input(op.conv.in_channels, s.out_width, matrix);
     const Split& tiles = input.tiles();
     const auto last = [&](int32_t y) { return std::min(y + 1, end - 1); };
     const auto pair_scratch = [&](int32_t y) { return scratch + (y - begin) / 2 * input.bytes(); };

@@ -63,25 +63,26 @@ using Pixels = std::conditional_t<V::kReadsRows, StridedPixels<V>, TilePixels<V>
 
 // What of a product goes to a matrix unit, where V has one: its first blocks of channels.
 struct MatrixPart {
+  bool present = false;              // the kernel uses the unit, be it not for this product
   int32_t blocks = 0, channels = 0;  // of a block; none: nothing goes there
   int32_t columns = 0;               // of the tiles that go there; 0: all do, as A tiles do not depend on their columns
 };
 
 // Products of few channels are not worth the matrix unit: their sums come from there through memory.
-template <class V>
+template <class V>  // in the name: objects of one instruction set share no functions with others
 MatrixPart matrix_part(KShape k, From from, int32_t columns) {
   constexpr int32_t kMost = 64, kLeast = 32, kLeastColumns = 4;
   const int32_t channels = 8 * k.chunks;
-  if (!V::kHasMatrixUnit || channels < (from == From::tensor ? kLeast : 2 * kLeast)) return {};
+  if (channels < (from == From::tensor ? kLeast : 2 * kLeast)) return {true};
   if (from == From::tiles) {
     columns = 0;
   } else if (columns < kLeastColumns) {
-    return {};
+    return {true};
   }
   // As many as fit of which none are left over, if possible.
   int32_t block = std::min(channels, kMost);
   while (block > kLeast && channels % block != 0) block -= 8;
-  return {channels / block, block, columns};
+  return {true, channels / block, block, columns};
 }
 
 // What a product needs of a packed convolution beside the panel.
