@@ -331,10 +331,8 @@ let chosenIsa: Isa | undefined;
  * @throws MobileNetError ISA_UNAVAILABLE when that variable names a set the CPU lacks, or none.
  */
 export function isaCeiling(): Isa {
-  if (chosenIsa === undefined) {
-    const wanted = process.env.MOBILENETV2_ISA || 'amx';
-    chosenIsa = resolveIsa(process.env.MOBILENETV2_ISA, native().isas(wanted !== 'amx'));
-  }
+  const wanted = process.env.MOBILENETV2_ISA;
+  chosenIsa ??= resolveIsa(wanted, native().isas(Boolean(wanted) && wanted !== 'amx'));
   return chosenIsa;
 }
 

@@ -106,8 +106,6 @@ struct F32Bands : F32InvertedResidual<S> {
     Whole::list_padded(&row, s, 1, pixels);
     typename Whole::Strip strip{};
     strip.new_begin = y, strip.new_end = y + 1;
-    strip.image = args.input;
-    strip.halved_vectors = args.halved_vectors;
     strip.narrow = narrow;
     strip.narrow_plane = static_cast<size_t>(s.in_width) * kLanes;
     strip.pixels = pixels;
@@ -115,7 +113,7 @@ struct F32Bands : F32InvertedResidual<S> {
     const auto* packed = reinterpret_cast<const float*>(args.packed);
     for (int32_t c = 0; c < op.depthwise.out_channels; c += kPanel) {
       strip.first_plane = c / kLanes;
-      packed = Whole::expand(op, s, strip, packed, c);
+      packed = Whole::expand(args, strip, packed, c);
       packed += std::min(l.planes - c / kLanes, kPanel / kLanes) * Depthwise::kPacked;
     }
   }

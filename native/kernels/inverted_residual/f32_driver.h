@@ -102,6 +102,11 @@ struct F32InvertedResidual {
 
   static bool one_strip(const StageShape& s) { return s.out_height * s.out_width <= kWholePixels; }
 
+  // Panels of expanded channels that a slice does.
+  static Share panels_of(const Op& op, int32_t slice, int32_t slices) {
+    return Share((op.depthwise.out_channels + kPanel - 1) / kPanel, slice, slices);
+  }
+
   // Expanded channels before which the first of a projection's two sums ends; 0: it is one sum. Two threads then
   // project what each of them expanded, from a cache of its own (F32SlicedInvertedResidual). The sums are the same
   // however many threads there are, so that results are, too.
@@ -110,7 +115,7 @@ struct F32InvertedResidual {
     const auto clamps = [](float lo, float hi) { return std::isfinite(lo) || std::isfinite(hi); };
     if (!op.has_expand || !one_strip(s) || clamps(p.min_f32, p.max_f32)) return 0;
     if (op.residual.present && clamps(op.residual.min_f32, op.residual.max_f32)) return 0;
-    return Share((p.in_channels + kPanel - 1) / kPanel, 0, 2).end * kPanel;
+    return panels_of(op, 0, 2).end * kPanel;
   }
 
   static Layout layout(const Op& op, const StageShape& s) {
@@ -181,8 +186,6 @@ struct F32InvertedResidual {
     if (!in_place(s)) Pixels::pack(args.input, strip.new_begin, strip.new_end, s.in_width, s.in_channels, narrow);
     list_rows(l, s, band, line, top, end, rows);
     list_padded(rows + (strip.new_begin - top), s, strip.new_end - strip.new_begin, pixels);
-    strip.image = args.input;
-    strip.halved_vectors = args.halved_vectors;
     strip.narrow = narrow;
     strip.narrow_plane = static_cast<size_t>(strip.new_end - strip.new_begin) * s.in_width * kLanes;
     strip.pixels = pixels;
@@ -193,7 +196,7 @@ struct F32InvertedResidual {
     for (int32_t c = 0; c < op.depthwise.out_channels; c += kPanel) {
       strip.first_plane = keeps ? c / kLanes : 0;
       strip.out = out + c / kLanes * strip.out_plane;
-      packed = panel<kStride>(op, s, l, strip, packed, c);
+      packed = panel<kStride>(args, l, strip, packed, c);
       if (!keeps) strip.blank = false;
     }
     return packed;
@@ -228,8 +231,6 @@ struct F32InvertedResidual {
     int32_t first, end;               // input rows in the line buffer that they touch
     int32_t new_begin, new_end;       // those the line buffer lacks
     bool blank = false;               // the panel's part of the line buffer was not used before in this image
-    bool halved_vectors = false;      // as in StageArgs
-    Rows image = {};                  // the input
     const float* narrow = nullptr;    // pixels of the new rows, in planes, unless they are read in place
     size_t narrow_plane = 0;          // floats of such a plane
     float* const* pixels = nullptr;   // where they go in the first plane
@@ -244,14 +245,16 @@ struct F32InvertedResidual {
 
   // The panel of channels from c on: new rows to the line buffer, then depthwise. Returns the end of its weights.
   template <int kStride>
-  static const float* panel(const Op& op, const StageShape& s, const Layout& l, const Strip& strip, const float* packed,
+  static const float* panel(const StageArgs& args, const Layout& l, const Strip& strip, const float* packed,
                             int32_t c) {
+    const Op& op = *args.op;
+    const StageShape& s = args.shape;
     const int32_t planes = std::min(l.planes - c / kLanes, kPanel / kLanes);
     for (int32_t p = strip.first_plane; p < strip.first_plane + planes; ++p) {
       if (strip.blank) pad_columns(strip.line + p * l.plane, l, s);
       pad_rows(strip, p, l, s);
     }
-    packed = expand(op, s, strip, packed, c);
+    packed = expand(args, strip, packed, c);
     for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked) {
       const Kernel3x3<kStride> kernel(packed, op.depthwise.min_f32, op.depthwise.max_f32);
       float* out = strip.out + p * strip.out_plane;
@@ -304,14 +307,15 @@ struct F32InvertedResidual {
   }
 
   // The panel of expanded channels from c on. Returns the end of its weights.
-  static const float* expand(const Op& op, const StageShape& s, const Strip& strip, const float* packed, int32_t c) {
-    const Conv& e = op.expand;
+  static const float* expand(const StageArgs& args, const Strip& strip, const float* packed, int32_t c) {
+    const Conv& e = args.op->expand;
+    const StageShape& s = args.shape;
     GemmTile t;
     t.group = kLanes;
     t.group_stride = strip.narrow_plane;
     t.depth = e.in_channels;
     t.out = strip.pixels;
-    t.defer_stores = strip.halved_vectors;
+    t.defer_stores = args.halved_vectors;
     t.out_offset = strip.first_plane * strip.plane;
     t.vector_stride = strip.plane;
     const int32_t width = Gemm::panel_width(e.out_channels - c);
@@ -320,7 +324,7 @@ struct F32InvertedResidual {
     t.lo = e.min_f32, t.hi = e.max_f32;
     if (in_place(s)) {
       for (int32_t y = strip.new_begin; y < strip.new_end; ++y, t.out += s.in_width) {
-        t.a = reinterpret_cast<const float*>(strip.image.row(y));
+        t.a = reinterpret_cast<const float*>(args.input.row(y));
         Gemm::template panel<kLanes>(t, width, 0, s.in_width);
       }
     } else {

@@ -50,7 +50,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     const bool by_depth = projects_by_depth(op, args.shape, slices);
     if (phase == 1) return by_depth ? add_half(args, l, slice) : project(args, l, own, slice, slices);
     if (op.has_expand) {
-      const Share panels((op.depthwise.out_channels + kPanel - 1) / kPanel, slice, slices);
+      const Share panels = Whole::panels_of(op, slice, slices);
       op.depthwise.stride == 1 ? expand_and_depthwise<1>(args, l, own, panels)
                                : expand_and_depthwise<2>(args, l, own, panels);
       if (by_depth) project_half(args, l, own, slice == 0);
@@ -117,8 +117,6 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
     const size_t weights = static_cast<size_t>(s.in_channels + 1) * kPanel + kPanel / kLanes * Depthwise::kPacked;
     const auto* packed = reinterpret_cast<const float*>(args.packed) + weights * panels.begin;
     typename Whole::Strip strip{};
-    strip.image = args.input;
-    strip.halved_vectors = args.halved_vectors;
     strip.line = line;
     strip.plane = l.block.plane;
     strip.rows = rows, strip.top = -s.pad_top;
@@ -138,7 +136,7 @@ struct F32SlicedInvertedResidual : F32InvertedResidual<S> {
         strip.narrow = narrow + first_pixel * kLanes;
         strip.pixels = pixels + first_pixel;
         strip.out = out + static_cast<size_t>(y) * s.out_width * kLanes;
-        Whole::template panel<kStride>(op, s, l.block, strip, packed, p * kPanel);
+        Whole::template panel<kStride>(args, l.block, strip, packed, p * kPanel);
       }
     }
   }

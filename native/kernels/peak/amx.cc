@@ -42,7 +42,7 @@ uint32_t multiply_tiles(int64_t turns) {
 
 }  // namespace
 
-const PeakLoop peak_qu8__amx = {Isa::amx, Dtype::qu8, int64_t{4} * kSide* kSide* kBlock, multiply_tiles};
+const PeakLoop peak_qu8__amx = {Isa::amx, Dtype::qu8, 4 * int64_t{kSide * kSide * kBlock}, multiply_tiles};
 
 }  // namespace mobilenetv2
 

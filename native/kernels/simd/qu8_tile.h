@@ -109,7 +109,7 @@ struct Tile {
   // `count` tiles, one after the other.
   template <bool kMatrixUnit>
   [[gnu::always_inline]] static void run(const Pixels<V>& first, const uint8_t* panel, const ProductArgs& args,
-                                         const Target& first_target, int32_t count, int columns = C) {
+                                         const Target& first_target, int32_t count, int columns) {
     Pixels<V> pixels = first;
     Target to = first_target;
     for (;;) {
