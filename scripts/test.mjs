@@ -11,6 +11,11 @@ import { join } from 'node:path';
 import { setUp } from './build.mjs';
 import { root, runScript, SetupError } from './setup.mjs';
 
+/** How a process ended that spawnSync ran. */
+function endOf({ error, signal, status }) {
+  return error?.message ?? (signal ? `signal ${signal}` : `status ${status}`);
+}
+
 /** Runs build/bin/native_tests, whose last line is `native: P passed, F failed, S skipped`. */
 function runNativeTests() {
   const executable = join(root, 'build', 'bin', process.platform === 'win32' ? 'native_tests.exe' : 'native_tests');
@@ -22,11 +27,11 @@ function runNativeTests() {
     passed: Number(counts?.[1] ?? 0),
     failed: Number(counts?.[2] ?? 0),
     skipped: Number(counts?.[3] ?? 0),
+    failures: Array.from(result.stdout?.matchAll(/^ {2}FAILED +(.*)$/gm) ?? [], ([, name]) => `native_tests > ${name}`),
   };
   // A crash, or a runner that says nothing, must not pass for zero failures.
   if (!counts || (result.status !== 0 && summary.failed === 0)) {
-    const how = result.error?.message ?? (result.signal ? `signal ${result.signal}` : `status ${result.status}`);
-    console.error(`native_tests ended with ${how}${counts ? '' : ' and without its closing line'}`);
+    summary.failures.push(`native_tests ended with ${endOf(result)}${counts ? '' : ' and without its closing line'}`);
     summary.failed++;
   }
   return summary;
@@ -42,13 +47,16 @@ function runVitest(args) {
     stdio: 'inherit',
     env: { ...process.env, MOBILENETV2_TEST_SUMMARY: summaryFile },
   });
-  let summary = { passed: 0, failed: 0, skipped: 0, skips: [] };
+  let summary = { passed: 0, failed: 0, skipped: 0, skips: [], failures: [] };
   try {
     summary = JSON.parse(readFileSync(summaryFile, 'utf8'));
   } catch {
     // vitest ended before its reporters did; its own message is above
   }
-  if (result.status !== 0 && summary.failed === 0) summary.failed = 1;
+  if (result.status !== 0 && summary.failed === 0) {
+    summary.failed = 1;
+    summary.failures.push(`vitest ended with ${endOf(result)} and without a failed test`);
+  }
   rmSync(directory, { recursive: true });
   return summary;
 }
@@ -68,12 +76,15 @@ await runScript(async () => {
     return;
   }
 
-  const native = withNative ? runNativeTests() : { passed: 0, failed: 0, skipped: 0 };
+  const native = withNative ? runNativeTests() : { passed: 0, failed: 0, skipped: 0, failures: [] };
   const vitest = runVitest(vitestArgs);
 
   const reasons = new Map();
   for (const reason of vitest.skips) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   for (const [reason, count] of reasons) console.log(`skipped${count > 1 ? ` (${count} tests)` : ''}: ${reason}`);
+
+  // Once more and last: of a long log often only the end is kept.
+  for (const failure of [...native.failures, ...vitest.failures]) console.log(`failed: ${failure}`);
 
   const total = (key) => native[key] + vitest[key];
   console.log(`${total('passed')} passed, ${total('failed')} failed, ${total('skipped')} skipped`);

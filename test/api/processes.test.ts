@@ -8,7 +8,7 @@ import { repositoryRoot } from '../support/shared.js';
 
 const dist = join(repositoryRoot, 'dist');
 
-/** Begins every program. A run of `busy` images takes far longer than any of the delays below. */
+/** Begins every program. */
 const PRELUDE = `
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { MobileNetV2 } from ${JSON.stringify(join(dist, 'index.js'))};
@@ -18,6 +18,9 @@ const load = (precision = 'float32') =>
   MobileNetV2.fromSpec(seededModel({ family: 'mobilenet_v2', width: 0.35, size: SIZE, classes: 10, precision }), { threads: 2 });
 const image = (i = 0) => ({ data: new Uint8Array(SIZE * SIZE * 3).fill(i), width: SIZE, height: SIZE, channels: 3 });
 const batch = (n) => new Float32Array(n * SIZE * SIZE * 3);
+const inferForever = async (model) => {
+  for (const images = batch(500); ; ) await model.infer(images);
+};
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const message = (worker) => new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
 const start = (data) => new Worker(new URL(import.meta.url), { workerData: data });
@@ -76,7 +79,7 @@ describe('a process', { timeout: 90_000 }, () => {
       `
       const model = await load();
       await model.classify(image()); // the threads exist
-      model.infer(batch(2000)).then(() => console.log('it was over already'));
+      inferForever(model);
       for (let i = 0; i < 20; i++) model.classify(image(i));
       setTimeout(() => {
         console.log('exits');
@@ -92,7 +95,7 @@ describe('a process', { timeout: 90_000 }, () => {
   it('reports an error that nobody catches in the middle of an inference, and ends with code 1', async () => {
     const file = write(
       'uncaught',
-      `const model = await load(); model.infer(batch(2000)); setTimeout(() => { throw new Error('mine'); }, 10);`,
+      `const model = await load(); inferForever(model); setTimeout(() => { throw new Error('mine'); }, 10);`,
     );
     const { status, signal, stderr } = await run(file);
     expect({ status, signal }).toEqual({ status: 1, signal: null });
@@ -160,7 +163,7 @@ describe('worker threads', { timeout: 90_000 }, () => {
         console.log(codes.join(' '));
       } else {
         const model = await load();
-        model.infer(batch(2000));
+        inferForever(model);
         setTimeout(() => process.exit(workerData), workerData * 2);
       }`,
     );
