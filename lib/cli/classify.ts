@@ -1,38 +1,24 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import type { Classification, LoadOptions, PreprocessRecipeName } from '../index.js';
+import type { Classification } from '../index.js';
 import { reportError } from './errors.js';
+import { addModelOptions, loadModel, type ModelOptions } from './model-options.js';
 import { paint, positiveInteger, printable } from './output.js';
-import { downloadProgress } from './progress.js';
 import { NO_LINES } from './tables.js';
 
-interface Options {
-  readonly model: string;
-  readonly labels?: string;
+interface Options extends ModelOptions {
   readonly top: number;
-  readonly preprocess?: PreprocessRecipeName;
-  readonly threads?: number;
   readonly json?: true;
 }
 
 export function addClassify(program: Command): void {
-  program
+  const command = program
     .command('classify')
     .summary('print the most probable labels of images')
     .description('Prints the most probable labels of each image (JPEG, PNG, WebP, AVIF, GIF or TIFF).')
-    .argument('<image...>', 'image files')
-    .option('-m, --model <model>', 'a name, a .tflite file, a model.json, or a directory with one', 'imagenet')
-    .option('-l, --labels <file>', "text file with one label per line (default: the model's own)")
+    .argument('<image...>', 'image files');
+  addModelOptions(command)
     .option('-k, --top <count>', 'how many labels per image', positiveInteger, 5)
-    .option(
-      '-p, --preprocess <recipe>',
-      'tf, torchvision, keras, teachable-machine, nsfwjs or stretch (default: what the model implies)',
-    )
-    .option(
-      '-t, --threads <count>',
-      'at most this many threads (default: as many as the machine gives)',
-      positiveInteger,
-    )
     .option('--json', 'one JSON object per image and line')
     .addHelpText(
       'after',
@@ -56,15 +42,7 @@ Examples:
 }
 
 async function classify(images: readonly string[], options: Options): Promise<number> {
-  const { MobileNetV2 } = await import('../index.js');
-  const progress = await downloadProgress(options.model);
-  const loadOptions: LoadOptions = {
-    onProgress: progress.onProgress,
-    ...(options.labels !== undefined && { labels: options.labels }),
-    ...(options.preprocess !== undefined && { preprocess: options.preprocess }),
-    ...(options.threads !== undefined && { threads: options.threads }),
-  };
-  const model = await MobileNetV2.load(options.model, loadOptions).finally(() => progress.stop());
+  const model = await loadModel(options);
   let exitCode = 0;
   try {
     for (const image of images) {

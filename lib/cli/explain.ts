@@ -1,32 +1,25 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { LoadOptions, MobileNetV2, PreprocessRecipeName } from '../index.js';
+import type { MobileNetV2 } from '../index.js';
 import { MobileNetError } from '../index.js';
-import { positiveInteger, printable } from './output.js';
-import { downloadProgress } from './progress.js';
+import { addModelOptions, loadModel, type ModelOptions } from './model-options.js';
+import { printable } from './output.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly out: string;
   readonly class?: string;
-  readonly model: string;
-  readonly labels?: string;
-  readonly preprocess?: PreprocessRecipeName;
-  readonly threads?: number;
   readonly json?: true;
 }
 
 export function addExplain(program: Command): void {
-  program
+  const command = program
     .command('explain')
     .summary('show where in an image the network sees a class')
     .description('Writes a PNG of the image, coloured where the network sees a class: its class activation map.')
     .argument('<image>', 'image file')
     .requiredOption('-o, --out <file>', 'the PNG to write')
-    .option('-c, --class <class>', 'index or label (default: the most probable class)')
-    .option('-m, --model <model>', 'a name, a .tflite file, a model.json, or a directory with one', 'imagenet')
-    .option('-l, --labels <file>', "text file with one label per line (default: the model's own)")
-    .option('-p, --preprocess <recipe>', 'named recipe (default: what the model implies)')
-    .option('-t, --threads <count>', 'at most this many threads (default: what the machine gives)', positiveInteger)
+    .option('-c, --class <class>', 'index or label (default: the most probable class)');
+  addModelOptions(command)
     .option('--json', 'one JSON object')
     .addHelpText(
       'after',
@@ -44,15 +37,7 @@ Examples:
 }
 
 async function explain(image: string, options: Options): Promise<void> {
-  const { MobileNetV2 } = await import('../index.js');
-  const progress = await downloadProgress(options.model);
-  const loadOptions: LoadOptions = {
-    onProgress: progress.onProgress,
-    ...(options.labels !== undefined && { labels: options.labels }),
-    ...(options.preprocess !== undefined && { preprocess: options.preprocess }),
-    ...(options.threads !== undefined && { threads: options.threads }),
-  };
-  const model = await MobileNetV2.load(options.model, loadOptions).finally(() => progress.stop());
+  const model = await loadModel(options);
   try {
     const wanted = options.class === undefined ? undefined : [classOf(options.class, model)];
     const [best] = await model.classify(image, { topK: 1, allow: wanted });
