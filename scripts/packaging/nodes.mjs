@@ -7,7 +7,7 @@ import { SetupError } from '../setup.mjs';
 import { withoutRelr } from './elf-relr.mjs';
 
 /** The oldest Nodes of package.json's engines, and the newest of each line that is maintained. */
-export const NODE_VERSIONS = ['20.19.0', '22.12.0', '22', '24'];
+export const NODE_VERSIONS = ['20.19.0', '22.12.0', '22', '24', '26'];
 
 /** The one for platforms that are emulated, where all of them would take too long. */
 export const EMULATED_NODE_VERSION = '22';
