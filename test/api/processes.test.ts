@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NODE_FLAGS } from '../support/node-flags.js';
 import { repositoryRoot } from '../support/shared.js';
 
 const dist = join(repositoryRoot, 'dist');
@@ -47,7 +48,7 @@ function write(name: string, program: string): string {
 
 function run(file: string, ...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [file, ...args], { timeout: 60_000 });
+    const child = spawn(process.execPath, [...NODE_FLAGS, file, ...args], { timeout: 60_000 });
     const [stdout, stderr]: Buffer[][] = [[], []];
     child.stdout.on('data', (data: Buffer) => stdout?.push(data));
     child.stderr.on('data', (data: Buffer) => stderr?.push(data));

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NODE_FLAGS } from '../support/node-flags.js';
 import { repositoryRoot } from '../support/shared.js';
 
 const dist = join(repositoryRoot, 'dist');
@@ -36,7 +37,8 @@ function run<T>(name: string, program: string): T {
   writeFileSync(file, PRELUDE + program);
   // glibc keeps what threads have freed, by up to 100 MB; so told it gives large blocks back at once.
   const env = { ...process.env, MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '65536' };
-  const result = spawnSync(process.execPath, ['--expose-gc', file], { encoding: 'utf8', timeout: 60_000, env });
+  const args = [...NODE_FLAGS, '--expose-gc', file];
+  const result = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000, env });
   expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
   return JSON.parse(result.stdout) as T;
 }
