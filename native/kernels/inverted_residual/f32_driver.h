@@ -121,7 +121,9 @@ struct F32InvertedResidual {
   static Layout layout(const Op& op, const StageShape& s) {
     const int32_t stride = op.depthwise.stride;
     Layout l{};
-    l.strip_rows = one_strip(s) ? s.out_height : std::min(s.out_height, (kStripPixels + s.out_width - 1) / s.out_width);
+    const int32_t least = op.has_expand || stride == 2 ? 1 : kOut;
+    l.strip_rows = std::max((kStripPixels + s.out_width - 1) / s.out_width, least);
+    l.strip_rows = one_strip(s) ? s.out_height : std::min(s.out_height, l.strip_rows);
     l.planes = (op.depthwise.out_channels + kLanes - 1) / kLanes;
     l.buffered = one_strip(s) ? kPanel / kLanes : l.planes;
     l.capacity = (l.strip_rows - 1) * stride + 3;
@@ -298,11 +300,18 @@ struct F32InvertedResidual {
                                 int32_t c, const float* zeros, float* out) {
     const StageShape& s = args.shape;
     const Kernel3x3<kStride> kernel(packed, args.op->depthwise.min_f32, args.op->depthwise.max_f32);
-    for (int32_t y = row_begin; y < row_end; ++y, out += s.out_width * kLanes) {
-      const typename Depthwise::template ImageColumns<3, kPartial> columns(
+    const auto make = [&](auto rows, int32_t y) {
+      constexpr int kRows = decltype(rows)::value;
+      const typename Depthwise::template ImageColumns<Depthwise::template kInRows<kStride, kRows>, kPartial> columns(
           args.input, y * kStride - s.pad_top, s.in_height, s.in_width, s.in_channels, s.pad_left, c, zeros);
-      kernel.template rows<1>(columns, s.out_width, out);
+      kernel.template rows<kRows>(columns, s.out_width, out);
+      out += kRows * s.out_width * kLanes;
+    };
+    int32_t y = row_begin;
+    if constexpr (kStride == 1 && !kPartial) {  // as elsewhere it is rare
+      for (; y + kOut <= row_end; y += kOut) make(std::integral_constant<int, kOut>(), y);
     }
+    for (; y < row_end; ++y) make(std::integral_constant<int, 1>(), y);
     return out;
   }
 

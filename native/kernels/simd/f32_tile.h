@@ -55,6 +55,30 @@ struct F32Tile {
   using Half = typename S::Half;
   static constexpr int32_t kLanes = Vec::kLanes;
 
+  // A pixel's outputs of a panel, as registers; of the last one only the first half may be in use.
+  template <class U, int kUnits, bool kHalfLast = false>
+  struct Units {
+    using Unit = U;
+    using Reg = typename Unit::Reg;
+    static constexpr int kCount = kUnits;
+    static constexpr int kFloats = kUnits * Unit::kLanes - (kHalfLast ? Half::kLanes : 0);
+
+    // Register u of `p`.
+    static Reg load(const float* p, int u) {
+      if constexpr (kHalfLast) {
+        if (u == kUnits - 1) return Unit::load_half(p + u * Unit::kLanes);
+      }
+      return Unit::load(p + u * Unit::kLanes);
+    }
+    // Register u, to its own place.
+    static void store(float* p, int u, Reg x) {
+      if constexpr (kHalfLast) {
+        if (u == kUnits - 1) return Unit::store_half(p, x);
+      }
+      Unit::store(p, x);
+    }
+  };
+
   // Tiles of one panel width: as whole vectors if that can be, else as half ones (a whole and a half vector would leave
   // pipes idle where, as on Zen 4, a whole one takes them twice). As many pixels as the registers have sums.
   //
@@ -69,40 +93,43 @@ struct F32Tile {
   struct Shape {
     using Unit = std::conditional_t<kHalves * Half::kLanes % kLanes == 0, Vec, Half>;
     static constexpr int kUnits = kHalves * Half::kLanes / Unit::kLanes;
+    using Width = Units<Unit, kUnits>;
     static constexpr bool kDefer = S::kDeferStores && kUnits <= 2;
     // With lanes, a pixel has a register more: a narrow panel gets no more pixels than a wide one. Of nine pixels one
     // is left out: eight leave nothing over of rows of 56.
     static constexpr int kMost = S::kLaneFma ? S::kSums / 2 : S::kSums / kUnits / (kDefer ? 2 : 1);
     static constexpr int kRows = kMost == 9 ? 8 : kMost;
+    using TallWidth = std::conditional_t<kHalves == 3, Units<Vec, 2, true>, Width>;
+    static constexpr int kTallRows = S::kSums / TallWidth::kCount;
   };
 
   // Pixels [begin, end) by a panel of kHalves half vectors, kPixel floats apart in t.a.
   template <int kPixel, int kHalves>
   static void run(const GemmTile& t, int32_t begin, int32_t end) {
-    using Unit = typename Shape<kHalves>::Unit;
-    constexpr int kUnits = Shape<kHalves>::kUnits, kRows = Shape<kHalves>::kRows, kWidth = kUnits * Unit::kLanes;
+    using Width = typename Shape<kHalves>::Width;
+    constexpr int kRows = Shape<kHalves>::kRows, kWidth = Width::kFloats;
     constexpr bool kDefer = Shape<kHalves>::kDefer;
     const bool behind = t.prefetch == nullptr;
     const int32_t floats = behind ? t.depth * kWidth : t.prefetch_floats;
     const int32_t steps = t.depth * std::max((end - begin + kRows - 1) / kRows, 1);
     Ahead ahead{behind ? t.weights + floats : t.prefetch, static_cast<size_t>((floats + steps - 1) / steps)};
-    if constexpr (kDefer && kUnits == 2) {
-      constexpr int32_t kTall = 2 * kRows;
+    if constexpr (S::kDeferStores && (kHalves == 4 || (kHalves == 3 && kPixel == kLanes))) {
+      constexpr int32_t kTall = Shape<kHalves>::kTallRows;
       if (!t.defer_stores && t.channels == kWidth && end - begin >= kTall) {
         const int32_t whole = (end - begin) / kTall;
-        const Ahead tall{ahead.at, 2 * ahead.step};
-        whole_tiles<kPixel, Unit, kUnits, kTall, false>(t, tall, begin, whole);
+        const Ahead tall{ahead.at, ahead.step * kTall / kRows};
+        whole_tiles<kPixel, typename Shape<kHalves>::TallWidth, kTall, false>(t, tall, begin, whole);
         begin += whole * kTall;
         ahead.at += static_cast<size_t>(whole) * static_cast<size_t>(t.depth) * tall.step;
       }
     }
     if (t.channels == kWidth && end - begin >= kRows && (!kDefer || std::min(t.depth, t.group) >= kRows)) {
       const int32_t whole = (end - begin) / kRows;
-      whole_tiles<kPixel, Unit, kUnits, kRows, kDefer>(t, ahead, begin, whole);
+      whole_tiles<kPixel, Width, kRows, kDefer>(t, ahead, begin, whole);
       begin += whole * kRows;
       ahead.at += static_cast<size_t>(whole) * static_cast<size_t>(t.depth) * ahead.step;
     }
-    static constexpr auto kTiles = part_tiles<kPixel, Unit, kUnits>(std::make_index_sequence<kRows>());
+    static constexpr auto kTiles = part_tiles<kPixel, Width>(std::make_index_sequence<kRows>());
     while (begin < end) {
       const int32_t rows = std::min<int32_t>(end - begin, kRows);
       kTiles[static_cast<size_t>(rows - 1)](t, ahead, begin);
@@ -118,20 +145,21 @@ struct F32Tile {
     size_t step;
   };
 
-  template <int kPixel, class Unit, int kUnits, int kRows, bool kDefer>
+  template <int kPixel, class Width, int kRows, bool kDefer>
   static void whole_tiles(const GemmTile& t, const Ahead& prefetch, int32_t first, int32_t tiles) {
     // Only packed pixels may have a skip connection: the stem, whose pixels are not, has none.
     if constexpr (kPixel == kLanes) {
-      if (t.residual) return whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, true>(t, prefetch, first, tiles);
+      if (t.residual) return whole_tiles<kPixel, Width, kRows, kDefer, true>(t, prefetch, first, tiles);
     }
-    whole_tiles<kPixel, Unit, kUnits, kRows, kDefer, false>(t, prefetch, first, tiles);
+    whole_tiles<kPixel, Width, kRows, kDefer, false>(t, prefetch, first, tiles);
   }
 
   // `tiles` tiles of kRows pixels, from pixel `first` on, and all channels of the panel.
-  template <int kPixel, class Unit, int kUnits, int kRows, bool kDefer, bool kResidual>
+  template <int kPixel, class Width, int kRows, bool kDefer, bool kResidual>
   static void whole_tiles(const GemmTile& tile, const Ahead& prefetch, int32_t first, int32_t tiles) {
-    using Reg = typename Unit::Reg;
-    constexpr int kWidth = kUnits * Unit::kLanes;
+    using Unit = typename Width::Unit;
+    using Reg = typename Width::Reg;
+    constexpr int kUnits = Width::kCount, kWidth = Width::kFloats;
     const GemmTile t = tile;  // its members, in registers
     const Clamp<Unit> clamp(t.lo, t.hi);
     Reg done[kRows][kUnits];
@@ -148,16 +176,16 @@ struct F32Tile {
     const size_t prefetch_step = prefetch.step, group_stride = t.group_stride;
     for (int32_t at = first; at < first + tiles * kRows; at += kRows) {
       Reg sum[kRows][kUnits];
-      start<Unit, kUnits, kRows>(t, sum);
+      start<Width, kRows>(t, sum);
       const float* w = t.weights;
       const float* group = t.a + at * kPixel;
       const float* a = group;
       if constexpr (kDefer) {
 #pragma GCC unroll 16
         for (int r = 0; r < kRows; ++r) {
-          step_beside_store<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
+          step_beside_store<kPixel, Width, kRows>(a, w, ahead, sum);
           ++a, w += kWidth, ahead += prefetch_step;
-          store<Unit, kUnits, kResidual>(t, clamp, done_at + r, done[r]);
+          store<Width, kResidual>(t, clamp, done_at + r, done[r]);
           Unit::keep_order();
         }
       }
@@ -176,7 +204,7 @@ struct F32Tile {
             F32Lanes<Unit, kUnits, kRows>::template add<kPixel>(a, w, ahead, prefetch_step, sum);
         }
         align_loop();
-        for (; a != end; ++a, w += kWidth, ahead += prefetch_step) step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
+        for (; a != end; ++a, w += kWidth, ahead += prefetch_step) step<kPixel, Width, kRows>(a, w, ahead, sum);
       }
       if constexpr (kDefer) {
         done_at = at;
@@ -187,31 +215,34 @@ struct F32Tile {
         }
       } else {
 #pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) store<Unit, kUnits, kResidual>(t, clamp, at + r, sum[r]);
+        for (int r = 0; r < kRows; ++r) store<Width, kResidual>(t, clamp, at + r, sum[r]);
       }
     }
     if constexpr (kDefer) {
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) store<Unit, kUnits, kResidual>(t, clamp, done_at + r, done[r]);
+      for (int r = 0; r < kRows; ++r) store<Width, kResidual>(t, clamp, done_at + r, done[r]);
     }
   }
 
-  template <class Unit, int kUnits, int kRows>
-  static void start(const GemmTile& t, typename Unit::Reg (&sum)[kRows][kUnits]) {
+  template <class Width, int kRows>
+  static void start(const GemmTile& t, typename Width::Reg (&sum)[kRows][Width::kCount]) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::load(t.bias + u * Unit::kLanes);
+      for (int u = 0; u < Width::kCount; ++u) sum[r][u] = Width::load(t.bias, u);
     }
   }
 
   // One step of depth: sum[r][u] += a[r] * w[u].
-  template <int kPixel, class Unit, int kUnits, int kRows>
-  static void step(const float* a, const float* w, const float* ahead, typename Unit::Reg (&sum)[kRows][kUnits]) {
+  template <int kPixel, class Width, int kRows>
+  static void step(const float* a, const float* w, const float* ahead,
+                   typename Width::Reg (&sum)[kRows][Width::kCount]) {
+    using Unit = typename Width::Unit;
+    constexpr int kUnits = Width::kCount;
     Unit::prefetch(ahead);
-    typename Unit::Reg weights[kUnits];
+    typename Width::Reg weights[kUnits];
 #pragma GCC unroll 4
-    for (int u = 0; u < kUnits; ++u) weights[u] = Unit::load(w + u * Unit::kLanes);
+    for (int u = 0; u < kUnits; ++u) weights[u] = Width::load(w, u);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const typename Unit::Reg x = Unit::broadcast(a[r * kPixel]);
@@ -223,13 +254,15 @@ struct F32Tile {
   // The same step where results of the tile before are stored. A store of a register that was written long ago takes
   // time from the multiplications (Zen 4: one each, and more while values are loaded to registers of their own); so
   // values are operands in memory here, and keep_order() has results clamped right before they are stored.
-  template <int kPixel, class Unit, int kUnits, int kRows>
+  template <int kPixel, class Width, int kRows>
   static void step_beside_store(const float* a, const float* w, const float* ahead,
-                                typename Unit::Reg (&sum)[kRows][kUnits]) {
+                                typename Width::Reg (&sum)[kRows][Width::kCount]) {
+    using Unit = typename Width::Unit;
+    constexpr int kUnits = Width::kCount;
     Unit::prefetch(ahead);
-    typename Unit::Reg weights[kUnits];
+    typename Width::Reg weights[kUnits];
 #pragma GCC unroll 4
-    for (int u = 0; u < kUnits; ++u) weights[u] = Unit::in_register(Unit::load(w + u * Unit::kLanes));
+    for (int u = 0; u < kUnits; ++u) weights[u] = Unit::in_register(Width::load(w, u));
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
@@ -251,34 +284,36 @@ struct F32Tile {
     return static_cast<size_t>(u / kPerVector) * t.vector_stride + static_cast<size_t>(u % kPerVector) * Unit::kLanes;
   }
 
-  template <class Unit, int kUnits, bool kResidual>
-  static void store(const GemmTile& t, const Clamp<Unit>& clamp, int32_t pixel,
-                    const typename Unit::Reg (&sum)[kUnits]) {
+  template <class Width, bool kResidual>
+  static void store(const GemmTile& t, const Clamp<typename Width::Unit>& clamp, int32_t pixel,
+                    const typename Width::Reg (&sum)[Width::kCount]) {
+    using Unit = typename Width::Unit;
     float* out = t.out[pixel] + t.out_offset;
 #pragma GCC unroll 4
-    for (int u = 0; u < kUnits; ++u) {
+    for (int u = 0; u < Width::kCount; ++u) {
       auto y = clamp(sum[u]);
       if constexpr (kResidual) {
-        const float* skip = t.residual[pixel] + t.out_offset + u * Unit::kLanes;
-        y = Clamp<Unit>(t.residual_lo, t.residual_hi)(Unit::add(Unit::load(skip), y));
+        const auto skip = Width::load(t.residual[pixel] + t.out_offset, u);
+        y = Clamp<Unit>(t.residual_lo, t.residual_hi)(Unit::add(skip, y));
       }
-      Unit::store(out + unit_offset<Unit>(t, u), y);
+      Width::store(out + unit_offset<Unit>(t, u), u, y);
     }
   }
 
   using TileFunction = void (*)(const GemmTile&, const Ahead&, int32_t first);
 
-  template <int kPixel, class Unit, int kUnits, size_t... kIndex>
+  template <int kPixel, class Width, size_t... kIndex>
   static constexpr std::array<TileFunction, sizeof...(kIndex)> part_tiles(std::index_sequence<kIndex...>) {
-    return {{&part_tile<kPixel, Unit, kUnits, static_cast<int>(kIndex + 1)>...}};
+    return {{&part_tile<kPixel, Width, static_cast<int>(kIndex + 1)>...}};
   }
 
   // A tile of any number of pixels, channels and depth: what whole_tiles leaves over.
-  template <int kPixel, class Unit, int kUnits, int kRows>
+  template <int kPixel, class Width, int kRows>
   static void part_tile(const GemmTile& t, const Ahead& prefetch, int32_t first) {
-    constexpr int kWidth = kUnits * Unit::kLanes;
-    typename Unit::Reg sum[kRows][kUnits];
-    start<Unit, kUnits, kRows>(t, sum);
+    using Unit = typename Width::Unit;
+    constexpr int kUnits = Width::kCount, kWidth = Width::kFloats;
+    typename Width::Reg sum[kRows][kUnits];
+    start<Width, kRows>(t, sum);
     const float* w = t.weights;
     const float* group = t.a + first * kPixel;
     const float* ahead = prefetch.at;
@@ -287,7 +322,7 @@ struct F32Tile {
       const float* end = a + std::min(left, t.group);
       for (; a != end; ++a, w += kWidth, ahead += prefetch.step) {
         Unit::prefetch(ahead + 16);  // and step the line before: a single tile has the whole next panel to fetch
-        step<kPixel, Unit, kUnits, kRows>(a, w, ahead, sum);
+        step<kPixel, Width, kRows>(a, w, ahead, sum);
       }
     }
     float rows[kRows * kWidth];

@@ -56,6 +56,9 @@ struct F32x16 {
   static Reg load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
   static void store(float* p, Reg x) { _mm512_storeu_ps(p, x); }
   static void store_first(float* p, Reg x, int n) { _mm512_mask_storeu_ps(p, first(n), x); }
+  // Of the first half, zero in the other; and the first half.
+  static Reg load_half(const float* p) { return _mm512_zextps256_ps512(_mm256_loadu_ps(p)); }
+  static void store_half(float* p, Reg x) { _mm256_storeu_ps(p, _mm512_castps512_ps256(x)); }
   static Reg broadcast(float x) { return _mm512_set1_ps(x); }
   // The same value, in a register: g++ would rather load it again for each of its uses, and run out of load slots.
   static Reg in_register(Reg x) {
@@ -94,7 +97,7 @@ struct Simd {
   using Vec = F32x16;
   using Half = F32x8;
   static constexpr int kSums = 28;          // of a tile: 28 of 32 registers
-  static constexpr int kDepthwiseRows = 1;  // made together
+  static constexpr int kDepthwiseRows = 2;  // made together: Intel's loads from beyond the first-level cache take longer than the sums
   static constexpr bool kLaneFma = false;   // fma_lane
   static constexpr bool kDeferStores = true;
 };
