@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/common.h"
 #include "kernels/kernels.h"
@@ -308,7 +309,7 @@ struct F32InvertedResidual {
       out += kRows * s.out_width * kLanes;
     };
     int32_t y = row_begin;
-    if constexpr (kStride == 1 && !kPartial) {  // as elsewhere it is rare
+    if constexpr (kStride == 1 && !kPartial) {  // the others are rare: not worth code for several rows
       for (; y + kOut <= row_end; y += kOut) make(std::integral_constant<int, kOut>(), y);
     }
     for (; y < row_end; ++y) make(std::integral_constant<int, 1>(), y);

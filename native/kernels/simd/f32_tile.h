@@ -35,7 +35,7 @@ struct GemmTile {
   float* const* out = nullptr;
   size_t out_offset = 0, vector_stride = 0;
   int32_t channels = 0;
-  bool defer_stores = false;  // where S::kDeferStores
+  bool defer_stores = false;  // where S::kDeferStores; else tall tiles
   float lo = 0, hi = 0;
   // Skip connection: null, or y = clamp(residual[r][out_offset + channel] + y).
   const float* const* residual = nullptr;
@@ -88,7 +88,8 @@ struct F32Tile {
   //
   // That is so where vectors are executed in halves (StageArgs::halved_vectors). Elsewhere stores cost less, and tall
   // tiles, of twice as many pixels and stored at their end, are a tenth faster (Intel's Granite Rapids): more sums wait
-  // for each other less.
+  // for each other less. Half vectors run at half the rate of whole ones there, so that three of them are a whole one
+  // and the first half of another.
   template <int kHalves>
   struct Shape {
     using Unit = std::conditional_t<kHalves * Half::kLanes % kLanes == 0, Vec, Half>;

@@ -97,7 +97,7 @@ struct Simd {
   using Vec = F32x16;
   using Half = F32x8;
   static constexpr int kSums = 28;          // of a tile: 28 of 32 registers
-  static constexpr int kDepthwiseRows = 2;  // made together: Intel's loads from beyond the first-level cache take longer than the sums
+  static constexpr int kDepthwiseRows = 2;  // made together, so that less comes from the second-level cache
   static constexpr bool kLaneFma = false;   // fma_lane
   static constexpr bool kDeferStores = true;
 };
