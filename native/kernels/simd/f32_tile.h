@@ -184,7 +184,7 @@ struct F32Tile {
       if constexpr (kDefer) {
 #pragma GCC unroll 16
         for (int r = 0; r < kRows; ++r) {
-          step_beside_store<kPixel, Width, kRows>(a, w, ahead, sum);
+          step<kPixel, Width, kRows, true>(a, w, ahead, sum);
           ++a, w += kWidth, ahead += prefetch_step;
           store<Width, kResidual>(t, clamp, done_at + r, done[r]);
           Unit::keep_order();
@@ -235,7 +235,11 @@ struct F32Tile {
   }
 
   // One step of depth: sum[r][u] += a[r] * w[u].
-  template <int kPixel, class Width, int kRows>
+  //
+  // Beside a store of the results of the tile before: a store of a register that was written long ago takes time from
+  // the multiplications (Zen 4: one each, and more while values are loaded to registers of their own); so values are
+  // operands in memory there, and keep_order() has results clamped right before they are stored.
+  template <int kPixel, class Width, int kRows, bool kBesideStore = false>
   static void step(const float* a, const float* w, const float* ahead,
                    typename Width::Reg (&sum)[kRows][Width::kCount]) {
     using Unit = typename Width::Unit;
@@ -243,31 +247,21 @@ struct F32Tile {
     Unit::prefetch(ahead);
     typename Width::Reg weights[kUnits];
 #pragma GCC unroll 4
-    for (int u = 0; u < kUnits; ++u) weights[u] = Width::load(w, u);
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const typename Unit::Reg x = Unit::broadcast(a[r * kPixel]);
-#pragma GCC unroll 4
-      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::fma(x, weights[u], sum[r][u]);
+    for (int u = 0; u < kUnits; ++u) {
+      weights[u] = Width::load(w, u);
+      if constexpr (kBesideStore) weights[u] = Unit::in_register(weights[u]);
     }
-  }
-
-  // The same step where results of the tile before are stored. A store of a register that was written long ago takes
-  // time from the multiplications (Zen 4: one each, and more while values are loaded to registers of their own); so
-  // values are operands in memory here, and keep_order() has results clamped right before they are stored.
-  template <int kPixel, class Width, int kRows>
-  static void step_beside_store(const float* a, const float* w, const float* ahead,
-                                typename Width::Reg (&sum)[kRows][Width::kCount]) {
-    using Unit = typename Width::Unit;
-    constexpr int kUnits = Width::kCount;
-    Unit::prefetch(ahead);
-    typename Width::Reg weights[kUnits];
-#pragma GCC unroll 4
-    for (int u = 0; u < kUnits; ++u) weights[u] = Unit::in_register(Width::load(w, u));
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
+      const float* value = a + r * kPixel;
+      if constexpr (kBesideStore) {
 #pragma GCC unroll 4
-      for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::fma_broadcast(a + r * kPixel, weights[u], sum[r][u]);
+        for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::fma_broadcast(value, weights[u], sum[r][u]);
+      } else {
+        const typename Unit::Reg x = Unit::broadcast(*value);
+#pragma GCC unroll 4
+        for (int u = 0; u < kUnits; ++u) sum[r][u] = Unit::fma(x, weights[u], sum[r][u]);
+      }
     }
   }
 
