@@ -119,10 +119,13 @@ struct F32InvertedResidual {
     return panels_of(op, 0, 2).end * kPanel;
   }
 
+  // Output rows of the input in place that are made together. Those of stride 2 are rare: not worth code of their own.
+  static constexpr int rows_in_place(int stride) { return stride == 1 ? kOut : 1; }
+
   static Layout layout(const Op& op, const StageShape& s) {
     const int32_t stride = op.depthwise.stride;
     Layout l{};
-    const int32_t least = op.has_expand || stride == 2 ? 1 : kOut;
+    const int32_t least = op.has_expand ? 1 : rows_in_place(stride);
     l.strip_rows = std::max((kStripPixels + s.out_width - 1) / s.out_width, least);
     l.strip_rows = one_strip(s) ? s.out_height : std::min(s.out_height, l.strip_rows);
     l.planes = (op.depthwise.out_channels + kLanes - 1) / kLanes;
@@ -261,15 +264,13 @@ struct F32InvertedResidual {
     for (int32_t p = 0; p < planes; ++p, packed += Depthwise::kPacked) {
       const Kernel3x3<kStride> kernel(packed, op.depthwise.min_f32, op.depthwise.max_f32);
       float* out = strip.out + p * strip.out_plane;
-      const PaddedRow* rows = strip.rows + (strip.row_begin * kStride - s.pad_top - strip.top);
-      const int32_t plane = strip.first_plane + p;
-      int32_t y = strip.row_begin;
-      for (; y + kOut <= strip.row_end; y += kOut, rows += kOut * kStride, out += kOut * s.out_width * kLanes) {
-        kernel.template rows<kOut>(PaddedColumns<kStride, kOut>(rows, plane), s.out_width, out);
-      }
-      for (; y < strip.row_end; ++y, rows += kStride, out += s.out_width * kLanes) {
-        kernel.template rows<1>(PaddedColumns<kStride, 1>(rows, plane), s.out_width, out);
-      }
+      for_each_rows<kOut>(strip.row_begin, strip.row_end, [&](auto count, int32_t y) {
+        constexpr int kRows = decltype(count)::value;
+        const PaddedRow* top = strip.rows + (y * kStride - s.pad_top - strip.top);
+        const PaddedColumns<kStride, kRows> columns(top, strip.first_plane + p);
+        kernel.template rows<kRows>(columns, s.out_width, out);
+        out += kRows * s.out_width * kLanes;
+      });
     }
     return packed;
   }
@@ -301,19 +302,22 @@ struct F32InvertedResidual {
                                 int32_t c, const float* zeros, float* out) {
     const StageShape& s = args.shape;
     const Kernel3x3<kStride> kernel(packed, args.op->depthwise.min_f32, args.op->depthwise.max_f32);
-    const auto make = [&](auto rows, int32_t y) {
+    constexpr int kTogether = kPartial ? 1 : rows_in_place(kStride);
+    for_each_rows<kTogether>(row_begin, row_end, [&](auto rows, int32_t y) {
       constexpr int kRows = decltype(rows)::value;
       const typename Depthwise::template ImageColumns<Depthwise::template kInRows<kStride, kRows>, kPartial> columns(
           args.input, y * kStride - s.pad_top, s.in_height, s.in_width, s.in_channels, s.pad_left, c, zeros);
       kernel.template rows<kRows>(columns, s.out_width, out);
       out += kRows * s.out_width * kLanes;
-    };
-    int32_t y = row_begin;
-    if constexpr (kStride == 1 && !kPartial) {  // the others are rare: not worth code for several rows
-      for (; y + kOut <= row_end; y += kOut) make(std::integral_constant<int, kOut>(), y);
-    }
-    for (; y < row_end; ++y) make(std::integral_constant<int, 1>(), y);
+    });
     return out;
+  }
+
+  // Calls make(how many rows, first row) for rows [begin, end), kTogether at a time and the rest one by one.
+  template <int kTogether, class Make>
+  static void for_each_rows(int32_t begin, int32_t end, const Make& make) {
+    for (; begin + kTogether <= end; begin += kTogether) make(std::integral_constant<int, kTogether>(), begin);
+    for (; begin < end; ++begin) make(std::integral_constant<int, 1>(), begin);
   }
 
   // The panel of expanded channels from c on. Returns the end of its weights.

@@ -117,18 +117,13 @@ struct F32Tile {
     if constexpr (S::kDeferStores && (kHalves == 4 || (kHalves == 3 && kPixel == kLanes))) {
       constexpr int32_t kTall = Shape<kHalves>::kTallRows;
       if (!t.defer_stores && t.channels == kWidth && end - begin >= kTall) {
-        const int32_t whole = (end - begin) / kTall;
-        const Ahead tall{ahead.at, ahead.step * kTall / kRows};
-        whole_tiles<kPixel, typename Shape<kHalves>::TallWidth, kTall, false>(t, tall, begin, whole);
-        begin += whole * kTall;
-        ahead.at += static_cast<size_t>(whole) * static_cast<size_t>(t.depth) * tall.step;
+        Ahead tall{ahead.at, ahead.step * kTall / kRows};
+        begin = whole_tiles<kPixel, typename Shape<kHalves>::TallWidth, kTall, false>(t, &tall, begin, end);
+        ahead.at = tall.at;
       }
     }
     if (t.channels == kWidth && end - begin >= kRows && (!kDefer || std::min(t.depth, t.group) >= kRows)) {
-      const int32_t whole = (end - begin) / kRows;
-      whole_tiles<kPixel, Width, kRows, kDefer>(t, ahead, begin, whole);
-      begin += whole * kRows;
-      ahead.at += static_cast<size_t>(whole) * static_cast<size_t>(t.depth) * ahead.step;
+      begin = whole_tiles<kPixel, Width, kRows, kDefer>(t, &ahead, begin, end);
     }
     static constexpr auto kTiles = part_tiles<kPixel, Width>(std::make_index_sequence<kRows>());
     while (begin < end) {
@@ -146,13 +141,19 @@ struct F32Tile {
     size_t step;
   };
 
+  // As many tiles of kRows pixels as there are in [begin, end). Returns their end, and moves fetching ahead behind
+  // them.
   template <int kPixel, class Width, int kRows, bool kDefer>
-  static void whole_tiles(const GemmTile& t, const Ahead& prefetch, int32_t first, int32_t tiles) {
-    // Only packed pixels may have a skip connection: the stem, whose pixels are not, has none.
-    if constexpr (kPixel == kLanes) {
-      if (t.residual) return whole_tiles<kPixel, Width, kRows, kDefer, true>(t, prefetch, first, tiles);
+  static int32_t whole_tiles(const GemmTile& t, Ahead* ahead, int32_t begin, int32_t end) {
+    const int32_t tiles = (end - begin) / kRows;
+    constexpr bool kPacked = kPixel == kLanes;  // pixels of the stem are not, and have no skip connection
+    if (kPacked && t.residual) {
+      whole_tiles<kPixel, Width, kRows, kDefer, kPacked>(t, *ahead, begin, tiles);
+    } else {
+      whole_tiles<kPixel, Width, kRows, kDefer, false>(t, *ahead, begin, tiles);
     }
-    whole_tiles<kPixel, Width, kRows, kDefer, false>(t, prefetch, first, tiles);
+    ahead->at += static_cast<size_t>(tiles) * static_cast<size_t>(t.depth) * ahead->step;
+    return begin + tiles * kRows;
   }
 
   // `tiles` tiles of kRows pixels, from pixel `first` on, and all channels of the panel.
